@@ -1,0 +1,79 @@
+"""What has to be done outside because of an event: the rows that go into the outbox with it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.core.events import (
+    Approved,
+    Event,
+    Executed,
+    ExecutionFailed,
+    ExecutionStarted,
+    ExecutionUnknown,
+    Expired,
+    Lapsed,
+    PolicyAdopted,
+    Queried,
+    QuorumReached,
+    Reopened,
+    Vetoed,
+)
+from bot.core.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """`card`: render the card again; `thread`: tell it in the thread; `direct`: tell `to` by DM;
+    `channel`: tell the review channel; `execute`: carry out the order of this event."""
+
+    what: Literal["card", "thread", "direct", "channel", "execute"]
+    to: str = ""
+
+
+FIRST_PAUSE = 1_000  # ms after an attempt that came to nothing; doubled each time
+LONGEST_PAUSE = 60_000  # ms
+
+TOLD_TO_THE_REQUESTER = (
+    Vetoed,
+    Lapsed,
+    Expired,
+    Reopened,
+    Executed,
+    ExecutionFailed,
+    ExecutionUnknown,
+)
+
+
+def effects(request: Request | None, event: Event) -> tuple[Effect, ...]:
+    """The effects of `event`; `request` is its request after it, None in the other streams."""
+    match event:
+        case Queried():
+            return ()
+        case PolicyAdopted():
+            return (Effect("channel"),)
+    assert request is not None
+    told = [Effect("card"), Effect("thread")]
+    if isinstance(event, ExecutionStarted):
+        told.append(Effect("execute"))
+    if isinstance(event, TOLD_TO_THE_REQUESTER):
+        told.append(Effect("direct", request.requester))
+    if isinstance(event, Approved):
+        told.append(Effect("direct", event.by))
+    if isinstance(event, QuorumReached) and request.pinned.is_top:
+        reviewers = {p for _, members in request.electorate for p in members}
+        told += [Effect("direct", p) for p in sorted(reviewers - {request.requester})]
+    return tuple(told)
+
+
+def next_due(request: Request, now: int) -> int | None:
+    """When (ms) somebody has to look at `request` again without being asked; None: never."""
+    if request.ending is not None:
+        return None
+    if request.execution is not None:
+        return None if request.execution.unknown_since is None else now
+    if request.eta is None:
+        return request.deadline
+    if request.last_attempt_at is None:
+        return request.eta
+    pause = min(FIRST_PAUSE << min(request.attempts - 1, 10), LONGEST_PAUSE)
+    return max(request.eta, request.last_attempt_at + pause)

@@ -1,0 +1,175 @@
+"""What happened. Only `decide` makes these; the ledger keeps them; `evolve` folds them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bot.core.actions import ActionKind, Order, Outcome, Receipt
+from bot.core.policy import Policy
+from bot.core.reasons import ReasonCode
+from bot.core.sealed import Sealed, Words
+from bot.core.subject import Observed, Snapshot, SubjectId
+from bot.core.terms import Terms
+from bot.core.value import Value
+
+Electorate = tuple[tuple[str, tuple[str, ...]], ...]  # (group, its members), both in order
+
+
+class Grounds(Value):
+    """What the requester says: never a source of the terms."""
+
+    what_happened: str
+    clause: str = ""
+    evidence: tuple[str, ...] = ()  # links; stored, shown as text, never fetched
+    ticket: str = ""
+
+
+class Identity(Value):
+    """What makes two Slack accounts one person. It only ever merges; it grants nothing."""
+
+    keys: frozenset[str] = frozenset()  # e.g. "email:…", "grid:…"
+
+
+class Happened(Value):
+    """`at` in ms; `by` as in a command."""
+
+    at: int
+    by: str
+
+
+class Filed(Happened):
+    kind: Literal["Filed"] = "Filed"
+    request: str
+    action: ActionKind
+    reason: ReasonCode
+    subject: Sealed[SubjectId]
+    snapshot: Sealed[Snapshot]
+    grounds: Sealed[Grounds]
+    terms: Terms
+    electorate: Electorate  # who could review at filing
+    identity: Sealed[Identity]
+    digest: str
+    undoes: str | None = None
+
+
+class Approved(Happened):
+    kind: Literal["Approved"] = "Approved"
+    digest: str
+    groups: tuple[str, ...]  # held at the click
+    identity: Sealed[Identity]
+
+
+class QuorumReached(Happened):
+    kind: Literal["QuorumReached"] = "QuorumReached"
+    counted: tuple[str, ...]
+
+
+class Retracted(Happened):
+    kind: Literal["Retracted"] = "Retracted"
+
+
+class QuorumLost(Happened):
+    kind: Literal["QuorumLost"] = "QuorumLost"
+
+
+class Vetoed(Happened):
+    kind: Literal["Vetoed"] = "Vetoed"
+    reason: Sealed[Words]
+
+
+class Withdrawn(Happened):
+    kind: Literal["Withdrawn"] = "Withdrawn"
+
+
+class Reopened(Happened):
+    kind: Literal["Reopened"] = "Reopened"
+    why: Sealed[Words]
+    snapshot: Sealed[Snapshot]
+    terms: Terms
+    digest: str
+
+
+class Lapsed(Happened):
+    kind: Literal["Lapsed"] = "Lapsed"
+    why: Sealed[Words]
+
+
+class Expired(Happened):
+    kind: Literal["Expired"] = "Expired"
+    phase: Literal["open", "ready"]
+
+
+class ExecutionStarted(Happened):
+    kind: Literal["ExecutionStarted"] = "ExecutionStarted"
+    attempt: int
+    order: Sealed[Order]
+    before: Sealed[Snapshot]  # the state seen before
+
+
+class Executed(Happened):
+    kind: Literal["Executed"] = "Executed"
+    outcome: Outcome
+    receipt: Sealed[Receipt] | None
+    observed: Sealed[Observed] | None
+
+
+class ExecutionFailed(Happened):
+    kind: Literal["ExecutionFailed"] = "ExecutionFailed"
+    why: Sealed[Words]
+
+
+class AttemptEnded(Happened):
+    kind: Literal["AttemptEnded"] = "AttemptEnded"
+    why: Sealed[Words]
+
+
+class ExecutionUnknown(Happened):
+    kind: Literal["ExecutionUnknown"] = "ExecutionUnknown"
+    why: Sealed[Words]
+
+
+class SettlementProposed(Happened):
+    kind: Literal["SettlementProposed"] = "SettlementProposed"
+    took_effect: bool
+    reason: Sealed[Words]
+    identity: Sealed[Identity]
+
+
+class Queried(Happened):
+    """Somebody asked the trail something; stream `audit`."""
+
+    kind: Literal["Queried"] = "Queried"
+    query: Sealed[Words]
+    answered: int  # how many requests the answer named
+
+
+class PolicyAdopted(Happened):
+    """A policy was read that differs from the one before; stream `policy`."""
+
+    kind: Literal["PolicyAdopted"] = "PolicyAdopted"
+    digest: str
+    policy: Sealed[Policy]
+    changes: Sealed[Words]
+    effective: int  # ms
+
+
+RequestEvent = (
+    Filed
+    | Approved
+    | QuorumReached
+    | Retracted
+    | QuorumLost
+    | Vetoed
+    | Withdrawn
+    | Reopened
+    | Lapsed
+    | Expired
+    | ExecutionStarted
+    | Executed
+    | ExecutionFailed
+    | AttemptEnded
+    | ExecutionUnknown
+    | SettlementProposed
+)
+Event = RequestEvent | Queried | PolicyAdopted
+AnyEvent = Annotated[Event, Field(discriminator="kind")]

@@ -1,0 +1,78 @@
+"""Values that may have to be erased one day, held in the ledger as salted commitments."""
+
+import hashlib
+from collections.abc import Mapping
+from enum import Enum
+from typing import Generic, TypeVar
+
+import rfc8785
+from pydantic import BaseModel
+
+from bot.core.value import Value
+
+T = TypeVar("T", bound=Value)
+
+Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
+
+
+def plain(value: object) -> Json:
+    """`value` in JSON's own types; sets in order, so that the same value is always the same text.
+
+    Raises TypeError for anything that has no exact JSON form, floats among it.
+    """
+    match value:
+        case Enum():
+            return plain(value.value)
+        case None | bool() | int() | str():
+            return value
+        case Sealed():
+            return {"sealed": value.commitment}
+        case BaseModel():
+            return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+        case Mapping():
+            return {str(k): plain(v) for k, v in value.items()}
+        case frozenset():
+            return sorted((plain(v) for v in value), key=str)
+        case list() | tuple():
+            return [plain(v) for v in value]
+        case _:
+            raise TypeError(f"{type(value).__name__} has no exact JSON form")
+
+
+def canonical(value: object) -> bytes:
+    """The canonical bytes of `value` (RFC 8785); raises for floats and integers beyond 2^53."""
+    return rfc8785.dumps(plain(value))
+
+
+class Sealed(Value, Generic[T]):
+    """`sha256(salt ‖ canonical value)`, and the value and salt as long as they are kept."""
+
+    commitment: str  # hex
+    salt: str | None  # hex, 16 bytes
+    value: T | None
+
+    @property
+    def open(self) -> T:
+        """The value. Raises LookupError once it has been erased."""
+        if self.value is None:
+            raise LookupError("this value was erased; its commitment remains")
+        return self.value
+
+
+def commitment(salt: str, value: bytes) -> str:
+    """The commitment to canonical bytes under a hex salt."""
+    return hashlib.sha256(bytes.fromhex(salt) + value).hexdigest()
+
+
+def seal(value: T, seed: str, label: str) -> Sealed[T]:
+    """Seal `value` under a salt of its own, derived from a random `seed` (hex) and its label."""
+    salt = hashlib.sha256(bytes.fromhex(seed) + label.encode()).hexdigest()[:32]
+    # the class is parametrised at run time, so that what is read back equals what was written
+    typed: type[Sealed[T]] = Sealed.__class_getitem__(type(value))  # type: ignore[assignment]
+    return typed(commitment=commitment(salt, canonical(value)), salt=salt, value=value)
+
+
+class Words(Value):
+    """Free text, to be sealed."""
+
+    text: str
