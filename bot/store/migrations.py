@@ -1,0 +1,127 @@
+"""The schema, as one ordered list of steps. Steps are only ever added, never changed."""
+
+from sqlite_utils import Database, Migrations
+
+STEPS: list[tuple[str, str]] = [
+    (
+        "0001 ledger, requests and outbox",
+        """
+        CREATE TABLE entries (
+            seq INTEGER PRIMARY KEY,
+            stream TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            actor TEXT NOT NULL,
+            body BLOB NOT NULL,
+            UNIQUE (stream, version)
+        );
+        CREATE TABLE openings (
+            seq INTEGER NOT NULL REFERENCES entries (seq),
+            field TEXT NOT NULL,
+            salt TEXT NOT NULL,
+            value TEXT NOT NULL,
+            PRIMARY KEY (seq, field)
+        ) WITHOUT ROWID;
+        CREATE TABLE deliveries (
+            key TEXT PRIMARY KEY,
+            at INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        CREATE INDEX deliveries_at ON deliveries (at);
+
+        -- derived from the entries, to find requests by
+        CREATE TABLE requests (
+            n INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            version INTEGER NOT NULL,
+            action TEXT NOT NULL,
+            tier TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            handle TEXT NOT NULL,
+            requester TEXT NOT NULL,
+            filed_at INTEGER NOT NULL,
+            undoes TEXT,
+            quorum_at INTEGER,
+            eta INTEGER,
+            started_seq INTEGER,
+            unknown_since INTEGER,
+            phase TEXT,
+            ended_at INTEGER,
+            outcome TEXT,
+            due_at INTEGER
+        );
+        CREATE INDEX requests_due ON requests (due_at) WHERE due_at IS NOT NULL;
+        CREATE INDEX requests_subject ON requests (subject);
+        CREATE INDEX requests_handle ON requests (handle);
+        CREATE INDEX requests_undoes ON requests (undoes) WHERE undoes IS NOT NULL;
+        CREATE INDEX requests_filed ON requests (filed_at);
+        CREATE TABLE involved (
+            person TEXT NOT NULL,
+            role TEXT NOT NULL,
+            request TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (person, role, request)
+        ) WITHOUT ROWID;
+        CREATE TABLE claims (
+            subject TEXT PRIMARY KEY,
+            holder TEXT NOT NULL
+        ) WITHOUT ROWID;
+
+        CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY,
+            key TEXT NOT NULL UNIQUE,
+            lane TEXT NOT NULL,
+            stream TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            what TEXT NOT NULL,
+            recipient TEXT NOT NULL,
+            due_at INTEGER NOT NULL,
+            fence INTEGER NOT NULL DEFAULT 0,
+            leased_until INTEGER NOT NULL DEFAULT 0,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            tried INTEGER NOT NULL DEFAULT 0,
+            error TEXT
+        );
+        CREATE INDEX outbox_due ON outbox (due_at);
+        CREATE INDEX outbox_order ON outbox (stream, lane, id);
+        CREATE TABLE posts (
+            key TEXT PRIMARY KEY,
+            channel TEXT NOT NULL,
+            ts TEXT NOT NULL,
+            seq INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE drafts (
+            view_id TEXT PRIMARY KEY,
+            person TEXT NOT NULL,
+            action TEXT NOT NULL,
+            handle TEXT NOT NULL,
+            found TEXT NOT NULL,
+            at INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE clock (
+            one INTEGER PRIMARY KEY CHECK (one = 1),
+            boot TEXT NOT NULL,
+            up INTEGER NOT NULL,
+            at INTEGER NOT NULL
+        );
+
+        CREATE TRIGGER entries_are_kept BEFORE DELETE ON entries
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+        CREATE TRIGGER entries_are_final BEFORE UPDATE ON entries
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+        """,
+    ),
+]
+
+
+def migrations() -> Migrations:
+    """The steps as sqlite-utils applies and records them."""
+    steps = Migrations("nolone")
+    for name, sql in STEPS:
+
+        def step(db: Database, sql: str = sql) -> None:
+            for statement in sql.split(";\n"):  # one by one, so that a step is one transaction
+                db.execute(statement)
+
+        steps(name=name)(step)
+    return steps

@@ -1,0 +1,182 @@
+"""The store on SQLite: one file, one process that serves it, one writer thread.
+
+Beside that process another may come for one transaction, to ask the trail; see SqliteVisit.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from sqlite_utils import Database
+
+from bot.store.migrations import STEPS, migrations
+from bot.store.tx import Row, StoreError, Tx
+
+R = TypeVar("R")
+
+BUSY = 5.0  # s that a transaction waits for another process's to end
+
+
+class SqliteTx:
+    """The open transaction of the one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def query(self, sql: str, /, **params: object) -> list[Row]:
+        cursor = self._connection.execute(sql, params)
+        names = [d[0] for d in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def execute(self, sql: str, /, **params: object) -> int:
+        return self._connection.execute(sql, params).rowcount
+
+
+class SqliteStore:
+    """Runs transaction scripts in one thread, each in a transaction that is durable when it ends.
+
+    Raises StoreError where the file cannot be used, is another process's, or is of another schema.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._lock = self._take_lock()
+        try:
+            self._db = self._thread.submit(self._open).result()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _take_lock(self) -> int:
+        lock = self.path.with_name(self.path.name + ".lock")
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as e:
+            raise StoreError(f"{lock}: {e.strerror}. Make its folder writable.") from e
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            os.close(handle)
+            raise StoreError(
+                f"{self.path} is in use by another process. Stop that one first: "
+                "one SQLite file serves one process."
+            ) from e
+        return handle
+
+    def _open(self) -> Database:
+        try:
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY, isolation_level=None, cached_statements=256
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            return Database(connection)
+        except sqlite3.DatabaseError as e:
+            raise StoreError(f"{self.path} cannot be used as a database: {e}") from e
+
+    def pending(self) -> list[str]:
+        """The names of the migrations that have not been applied."""
+        return self._thread.submit(
+            lambda: [m.name for m in migrations().pending(self._db)]
+        ).result()
+
+    def migrate(self) -> None:
+        """Apply what is pending. Raises StoreError if the file was made by a newer version."""
+        self._thread.submit(self._migrate).result()
+
+    def _migrate(self) -> None:
+        _refuse_newer(self._db, self.path)
+        migrations().apply(self._db)
+
+    async def run(self, script: Callable[[Tx], R]) -> R:
+        """Run `script` in a transaction of its own; what it raises undoes everything it did."""
+        return await asyncio.wrap_future(self._thread.submit(self._transact, script))
+
+    def run_now(self, script: Callable[[Tx], R]) -> R:
+        """The same without an event loop."""
+        return self._thread.submit(self._transact, script).result()
+
+    def _transact(self, script: Callable[[Tx], R]) -> R:
+        return _transact(self._db, script)
+
+    def close(self) -> None:
+        self._thread.submit(self._db.close).result()
+        self._thread.shutdown()
+        os.close(self._lock)
+
+
+class SqliteVisit:
+    """A way into the database beside the process that serves it, for short transactions.
+
+    It takes no lock file, so it must leave alone what belongs to the worker: requests, outbox and
+    schema. Appending to another stream is safe: places in the ledger are unique, and taken inside a
+    transaction that excludes the other process's. Raises StoreError where the file is not there,
+    cannot be written to, or is of another schema.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            connection = sqlite3.connect(
+                path.absolute().as_uri() + "?mode=rw", uri=True, timeout=BUSY, isolation_level=None
+            )
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except sqlite3.DatabaseError as e:
+            raise StoreError(f"{path} cannot be used as a database: {e}") from e
+        self._db = Database(connection)
+        try:
+            self._refuse_another_schema()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _refuse_another_schema(self) -> None:
+        try:
+            _refuse_newer(self._db, self.path)
+            if migrations().pending(self._db):
+                raise StoreError(f"{self.path} is of an earlier version. Run `nolone migrate`.")
+        except sqlite3.DatabaseError as e:
+            raise StoreError(f"{self.path} cannot be used as a database: {e}") from e
+
+    def run_now(self, script: Callable[[Tx], R]) -> R:
+        """Run `script` in a transaction; what it raises undoes everything it did."""
+        try:
+            return _transact(self._db, script)
+        except sqlite3.OperationalError as e:
+            raise StoreError(f"{self.path} could not be written to: {e}") from e
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _refuse_newer(db: Database, path: Path) -> None:
+    newer = {m.name for m in migrations().applied(db)} - {name for name, _ in STEPS}
+    if newer:
+        raise StoreError(
+            f"{path} was made by a newer version ({', '.join(sorted(newer))}). "
+            "Run that version, or restore the backup from before the upgrade."
+        )
+
+
+def _transact(db: Database, script: Callable[[Tx], R]) -> R:
+    connection = db.conn
+    # sqlite-utils begins its transactions deferred, and a deferred one that read before it
+    # writes can fail as busy without waiting; inside this one its own are savepoints.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        with db.atomic():
+            result = script(SqliteTx(connection))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result

@@ -1,0 +1,30 @@
+"""A transaction, as the scripts see it."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+Row = Mapping[str, Any]
+
+
+class Tx(Protocol):
+    """One open transaction. Parameters are named, `:name`."""
+
+    def query(self, sql: str, /, **params: object) -> list[Row]:
+        """The rows that `sql` selects."""
+        ...
+
+    def execute(self, sql: str, /, **params: object) -> int:
+        """Run `sql`; how many rows it changed."""
+        ...
+
+
+class Stale(Exception):
+    """Somebody else was first: gather the facts again and decide again."""
+
+
+class Duplicate(Exception):
+    """This delivery was handled before; nothing is done."""
+
+
+class StoreError(Exception):
+    """The database cannot be used. The text says why and what to do."""
