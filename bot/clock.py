@@ -1,0 +1,50 @@
+"""The one place that reads the machine's clocks."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Anchor(NamedTuple):
+    """That it was `at` (ms since the epoch) when boot `boot` was `up` ms old."""
+
+    boot: str
+    up: int
+    at: int
+
+
+class MachineClock:
+    """The wall clock, held to what it first said in this boot of the machine.
+
+    From the anchor on, time advances with CLOCK_BOOTTIME, which counts suspended time and never
+    jumps: a wall clock that is set forward runs nothing early, one that is set back loses nothing.
+    The anchor is kept in the database, so that this holds across restarts; another boot makes a new
+    one, never before `newest`, the newest instant (ms) in the ledger.
+    """
+
+    def __init__(self, kept: Anchor | None, newest: int = 0) -> None:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        if kept is None or kept.boot != boot:
+            kept = Anchor(boot, _up(), max(wall(), newest))
+        self.anchor = kept
+
+    def now(self) -> int:
+        return self.anchor.at + _up() - self.anchor.up
+
+    async def wait(self, until: int | None, wake: asyncio.Event) -> None:
+        timeout = None if until is None else max(0.0, (until - self.now()) / 1000)
+        try:
+            async with asyncio.timeout(timeout):
+                await wake.wait()
+        except TimeoutError:
+            return
+
+
+def wall() -> int:
+    """What the wall clock says (ms)."""
+    return time.time_ns() // 1_000_000  # noqa: TID251 - the one reading there is
+
+
+def _up() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000

@@ -1,0 +1,450 @@
+"""`handle`: gather the facts, decide, append. The one way in, for people and for the worker."""
+
+import asyncio
+import contextlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from bot.core.actions import ActionKind, Reversibility
+from bot.core.assess import Assessment, assess
+from bot.core.commands import (
+    AdoptPolicy,
+    Command,
+    Expire,
+    File,
+    Query,
+    Recheck,
+    Record,
+    Restore,
+    Start,
+)
+from bot.core.decide import Refused, decide
+from bot.core.events import Event, PolicyAdopted
+from bot.core.facts import Facts, Membership, Missing, Person, Unread
+from bot.core.policy import Group, Policy
+from bot.core.request import Request
+from bot.core.rules import Act, objection
+from bot.core.subject import Snapshot, SubjectId
+from bot.ports import Clock, Directory, DirectoryError, Platform, PlatformError
+from bot.store import scripts
+from bot.store.tx import Duplicate, Stale, Tx
+
+T = TypeVar("T")
+
+FRESH_FOR = 60_000  # ms that what Slack said of people and groups is used
+LOOK_UP_WITHIN = 2.0  # s for all facts together; what is not known by then is not known
+FIND_WITHIN = 10.0  # s for a look-up while a form is open
+TRIES = 5  # at the same command, when others write to the same stream
+FOLDED_KEPT = 1_000  # requests whose fold is kept in memory
+
+
+class Store(Protocol):
+    async def run(self, script: Callable[[Tx], T]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a command: the events, and the request as they left it."""
+
+    request: Request | None
+    events: tuple[Event, ...]
+    duplicate: bool = False  # this delivery was handled before
+
+
+class Engine:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        directory: Directory,
+        platforms: Mapping[str, Platform],
+        policy: Policy,
+        origin: str,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.platforms = platforms
+        self.origin = origin
+        self.policy = policy  # in force
+        self.coming: PolicyAdopted | None = None  # adopted, and in force later
+        self.waiting: dict[str, str] = {}  # why the last Start of a request had to wait
+        self.committed: list[Callable[[], None]] = []  # called after each commit
+        self._policies = {policy.digest: policy}
+        self._known = _Known(directory, clock)
+        self._folded: OrderedDict[str, Request] = OrderedDict()
+
+    # --- the policy ---------------------------------------------------------------------------
+
+    async def adopt(self, read: Policy) -> None:
+        """Take the policy that was read at the start or on reload.
+
+        One that differs from the last adopted is an entry, and comes into force when the entry
+        says; until then the one before stays.
+        """
+        adopted = await self._adopted()
+        if not adopted:
+            self.policy = read
+        if not adopted or adopted[-1].digest != read.digest:
+            await self.handle(AdoptPolicy(read))
+            adopted = await self._adopted()
+        self._policies |= {a.digest: a.policy.open for a in adopted}
+        self._put_in_force(adopted)
+
+    async def _adopted(self) -> list[PolicyAdopted]:
+        stream = await self.store.run(lambda tx: scripts.events(tx, scripts.POLICY))
+        return [event for _, event in stream if isinstance(event, PolicyAdopted)]
+
+    def _put_in_force(self, adopted: list[PolicyAdopted]) -> None:
+        now = self.clock.now()
+        due = [a for a in adopted if a.effective <= now]
+        last = adopted[-1]
+        self.policy = (due[-1] if due else adopted[0]).policy.open
+        self.coming = None if last.effective <= now else last
+
+    def _policy_now(self) -> Policy:
+        if self.coming is not None and self.coming.effective <= self.clock.now():
+            self.policy, self.coming = self.coming.policy.open, None
+        return self.policy
+
+    # --- commands -----------------------------------------------------------------------------
+
+    async def handle(
+        self,
+        command: Command,
+        delivery: str | None = None,
+        found: Snapshot | None = None,
+    ) -> Done:
+        """Carry out a command. Raises Refused, with the reason for whoever asked.
+
+        `delivery` names the delivery that brought it: the same one again does nothing. `found` is
+        the look-up that a File rests on.
+        """
+        for _ in range(TRIES):
+            before = await self._before(command)
+            facts = await self._facts(command, before, found)
+
+            def script(
+                tx: Tx, before: Request | None = before, facts: Facts = facts
+            ) -> tuple[Done, Request | None]:
+                return self._transact(tx, command, before, facts, delivery)
+
+            try:
+                done, changed = await self.store.run(script)
+            except Stale:
+                continue
+            except Duplicate:
+                return Done(before, (), duplicate=True)
+            if changed is not None:
+                self._keep(changed)
+            if done.events:
+                for call in self.committed:
+                    call()
+            return done
+        raise Refused("Too many people act on this at the same moment. Please try again.")
+
+    def _transact(
+        self,
+        tx: Tx,
+        command: Command,
+        before: Request | None,
+        facts: Facts,
+        delivery: str | None,
+    ) -> tuple[Done, Request | None]:
+        now = self.clock.now()
+        request = before
+        if before is not None:
+            request = scripts.request(tx, before.id, before)
+            if request is not None and request.version != before.version:
+                raise Stale(before.id)  # the facts were gathered for another state
+        if delivery is not None:
+            scripts.once(tx, delivery, now)
+        subject = command.subject if isinstance(command, File) else None
+        if subject is not None:
+            self._expire_holder(tx, subject, facts, now)
+        complete = scripts.complete(tx, facts, request, subject, command.by, now)
+        events = decide(request, command, complete, now)
+        match command:
+            case File() | Restore():
+                stream, request = complete.next_id, None
+            case Query():
+                stream = scripts.AUDIT
+            case AdoptPolicy():
+                stream = scripts.POLICY
+            case _:
+                stream = command.request
+        after = scripts.append(tx, stream, request, events)
+        return Done(after, tuple(events)), after
+
+    def _expire_holder(self, tx: Tx, subject: SubjectId, facts: Facts, now: int) -> None:
+        """A request that holds the subject, and whose time is over, does so no longer."""
+        if (holder := scripts.holder_of(tx, subject)) is None:
+            return
+        held = scripts.request(tx, holder)
+        try:
+            lapsed = decide(held, Expire(holder), facts, now)
+        except Refused:
+            return
+        scripts.append(tx, holder, held, lapsed)
+
+    async def _before(self, command: Command) -> Request | None:
+        match command:
+            case File() | Query() | AdoptPolicy():
+                return None
+        return await self.request(command.request)
+
+    async def request(self, id: str) -> Request | None:
+        """The request as it stands."""
+        known = self._folded.get(id)
+        found = await self.store.run(lambda tx: scripts.request(tx, id, known))
+        if found is not None:
+            self._keep(found)
+        return found
+
+    def _keep(self, request: Request) -> None:
+        self._folded[request.id] = request
+        self._folded.move_to_end(request.id)
+        if len(self._folded) > FOLDED_KEPT:
+            self._folded.popitem(last=False)
+
+    # --- facts --------------------------------------------------------------------------------
+
+    async def _facts(
+        self, command: Command, request: Request | None, found: Snapshot | None
+    ) -> Facts:
+        people = {command.by} - {"worker"} | _concerned(request)
+        looks: dict[str, object] = {}
+        match command:
+            case AdoptPolicy() | Expire():
+                return self._bare()
+            case File():
+                looks = {"subject": found or Missing()}
+                platform = self.platforms.get(command.subject.platform)
+                if platform is not None:
+                    looks["capability"] = platform.capabilities.get(command.action)
+        subject = request.subject.open if request else None
+        if subject is not None and isinstance(command, Start | Recheck):
+            fetched, facts = await asyncio.gather(
+                self._fetch(subject), self.around(people, self.policy.channels.review)
+            )
+            looks = {"subject": fetched}
+        elif isinstance(command, Record):
+            facts = self._bare()
+        else:
+            facts = await self.around(people)
+        pinned = self._policies.get(request.pinned.policy) if request else None
+        return replace(facts, pinned=pinned, **looks)  # type: ignore[arg-type]
+
+    def _bare(self) -> Facts:
+        return Facts(origin=self.origin, policy=self._policy_now(), seed=secrets.token_hex(32))
+
+    async def around(self, people: Iterable[str], channel: str | None = None) -> Facts:
+        """Who these people are and who is in which group now; `channel`: how it stands with it."""
+        facts = self._bare()
+        who = facts.policy.people
+        groups = [who.agents, who.managers, *who.reviewers.values()]
+        with contextlib.suppress(TimeoutError):  # what is not known by then counts as unread
+            async with asyncio.timeout(LOOK_UP_WITHIN):
+                await self._known.refresh(people, groups, channel)
+        known = self._known
+        return replace(
+            facts,
+            people={id: known.person(id) for id in people},
+            agents=known.members(who.agents),
+            managers=known.members(who.managers),
+            groups={name: known.members(group) for name, group in who.reviewers.items()},
+            channel=known.channel_flaw(channel) if channel else None,
+        )
+
+    async def _fetch(self, subject: SubjectId) -> Snapshot | Missing | Unread:
+        platform = self.platforms.get(subject.platform)
+        if platform is None:
+            return Unread(f"the platform {subject.platform} is not configured")
+        try:
+            async with asyncio.timeout(LOOK_UP_WITHIN):
+                return await platform.fetch(subject) or Missing()
+        except TimeoutError:
+            return Unread(f"{subject.platform} did not answer within {LOOK_UP_WITHIN:.0f} s")
+        except PlatformError as e:
+            return Unread(str(e))
+
+    def reversibility(self, request: Request) -> Reversibility | None:
+        """How far what the request does can be undone; None if its platform is not configured."""
+        platform = self.platforms.get(request.subject.open.platform)
+        able = platform.capabilities.get(request.action) if platform else None
+        return None if able is None else able.reversibility
+
+    async def find(self, handle: str) -> Snapshot | Missing | Unread:
+        """The account with this handle, or `platform:handle`, on one of the platforms."""
+        name, colon, rest = handle.partition(":")
+        if colon and name in self.platforms:
+            return await self._find(self.platforms[name], rest)
+        answers = [await self._find(platform, handle) for platform in self.platforms.values()]
+        hits = [a for a in answers if isinstance(a, Snapshot)]
+        if len(hits) > 1:
+            where = " and ".join(f"{h.subject.platform}:{handle}" for h in hits)
+            return Unread(f"there is one on several platforms; write {where}")
+        unread = [a for a in answers if isinstance(a, Unread)]
+        return hits[0] if hits else unread[0] if unread else Missing()
+
+    async def _find(self, platform: Platform, handle: str) -> Snapshot | Missing | Unread:
+        try:
+            async with asyncio.timeout(FIND_WITHIN):
+                return await platform.find(handle.strip()) or Missing()
+        except TimeoutError:
+            return Unread(f"{platform.name} did not answer within {FIND_WITHIN:.0f} s")
+        except PlatformError as e:
+            return Unread(str(e))
+
+    # --- looking ------------------------------------------------------------------------------
+
+    async def assessment(
+        self, id: str, viewer: str | None = None
+    ) -> tuple[Assessment, Facts, int] | None:
+        """Where a request stands now, with the facts and the instant (ms) it was judged by.
+
+        `viewer`: the facts are to tell what this person may do as well.
+        """
+        request = await self.request(id)
+        if request is None:
+            return None
+        people = _concerned(request) | ({viewer} if viewer else set())
+        facts = await self.around(people, self._policy_now().channels.review)
+        now = self.clock.now()
+
+        def script(tx: Tx) -> Facts:
+            return scripts.complete(tx, facts, request, None, viewer or request.requester, now)
+
+        complete = await self.store.run(script)
+        facts = replace(
+            complete,
+            pinned=self._policies.get(request.pinned.policy),
+            waiting=self.waiting.get(id),
+        )
+        return assess(request, facts, now), facts, now
+
+    async def objection(
+        self,
+        act: Act,
+        person: str,
+        id: str | None = None,
+        found: Snapshot | Missing | Unread | None = None,
+        action: ActionKind | None = None,
+    ) -> str | None:
+        """Why `person` may not do `act` now, by the same rules that refuse it; None if they may.
+
+        `id` is the request it concerns, `found` and `action` what would be filed.
+        """
+        request = None if id is None else await self.request(id)
+        if id is not None and request is None:
+            return f"There is no request {id}."
+        facts = await self.around({person} | _concerned(request))
+        if found is not None:
+            facts = replace(facts, subject=found)
+        subject = None
+        if isinstance(found, Snapshot) and action is not None:
+            subject = found.subject
+            able = self.platforms[subject.platform].capabilities.get(action)
+            facts = replace(facts, capability=able)
+        now = self.clock.now()
+
+        def script(tx: Tx) -> Facts:
+            return scripts.complete(tx, facts, request, subject, person, now)
+
+        complete = await self.store.run(script)
+        return objection(act, request, complete.person(person), complete, now)
+
+    def forget_groups(self) -> None:
+        """Slack says that a group changed: read them anew."""
+        self._known.forget_groups()
+
+    def forget_person(self, id: str) -> None:
+        """Slack says that a person changed: read them anew."""
+        self._known.forget_person(id)
+
+
+def _concerned(request: Request | None) -> set[str]:
+    if request is None:
+        return set()
+    return {
+        request.requester,
+        *(a.by for a in request.approvals),
+        *(s.by for s in request.settlements),
+    }
+
+
+class _Known:
+    """What Slack said of people, groups and channels, for as long as it may be used.
+
+    A group that cannot be read keeps its last members, marked as not fresh.
+    """
+
+    def __init__(self, directory: Directory, clock: Clock) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._people: dict[str, tuple[int, Person]] = {}
+        self._groups: dict[str, tuple[int, frozenset[str]]] = {}
+        self._channels: dict[str, tuple[int, str | None]] = {}
+
+    def forget_groups(self) -> None:
+        self._groups = {id: (0, members) for id, (_, members) in self._groups.items()}
+
+    def forget_person(self, id: str) -> None:
+        self._people.pop(id, None)
+
+    def _fresh(self, at: int) -> bool:
+        return self._clock.now() - at < FRESH_FOR
+
+    async def refresh(
+        self, people: Iterable[str], groups: Iterable[Group], channel: str | None
+    ) -> None:
+        wanted: list[Awaitable[None]] = []
+        for id in people:
+            if id not in self._people or not self._fresh(self._people[id][0]):
+                wanted.append(self._read_person(id))
+        for usergroup in {g.usergroup for g in groups if g.usergroup is not None}:
+            if usergroup not in self._groups or not self._fresh(self._groups[usergroup][0]):
+                wanted.append(self._read_group(usergroup))
+        if channel is not None and (
+            channel not in self._channels or not self._fresh(self._channels[channel][0])
+        ):
+            wanted.append(self._read_channel(channel))
+        if wanted:
+            await asyncio.gather(*wanted)
+
+    async def _read_person(self, id: str) -> None:
+        try:
+            self._people[id] = (self._clock.now(), await self._directory.person(id))
+        except DirectoryError:
+            self._people.pop(id, None)
+
+    async def _read_group(self, usergroup: str) -> None:
+        with contextlib.suppress(DirectoryError):  # then it stays as it was, and grows stale
+            members = await self._directory.members(usergroup)
+            self._groups[usergroup] = (self._clock.now(), members)
+
+    async def _read_channel(self, channel: str) -> None:
+        try:
+            flaw = await self._directory.channel_flaw(channel)
+        except DirectoryError as e:
+            flaw = f"the review channel could not be looked at: {e}"
+            self._channels[channel] = (0, flaw)
+            return
+        self._channels[channel] = (self._clock.now(), flaw)
+
+    def person(self, id: str) -> Person:
+        at, person = self._people.get(id, (0, Person(id, unread=True)))
+        return person if self._fresh(at) else Person(id, unread=True)
+
+    def members(self, group: Group) -> Membership:
+        if group.usergroup is None:
+            return Membership(group.users or frozenset())
+        at, members = self._groups.get(group.usergroup, (0, frozenset()))
+        return Membership(members, fresh=self._fresh(at))
+
+    def channel_flaw(self, channel: str) -> str | None:
+        at, flaw = self._channels.get(channel, (0, "the review channel could not be looked at"))
+        return flaw if self._fresh(at) or flaw else "the review channel could not be looked at"

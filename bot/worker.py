@@ -1,0 +1,317 @@
+"""The loop: what is due, leases, the outbox. It gives the engine the commands that time brings."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from bot.core.actions import ACTIONS, Capability, Order, Outcome, Receipt
+from bot.core.commands import (
+    Expire,
+    Finding,
+    NothingHappened,
+    Recheck,
+    Record,
+    Refusal,
+    Seen,
+    Start,
+    Unclear,
+)
+from bot.core.decide import Refused
+from bot.core.events import ExecutionStarted
+from bot.core.request import WAITING, Execution, Phase, Request
+from bot.core.subject import Observed
+from bot.engine import Engine
+from bot.ports import Fate, Messenger, NotDelivered, Platform, PlatformError
+from bot.store import scripts
+from bot.store.scripts import Task
+
+log = logging.getLogger(__name__)
+
+LEASE = 30_000  # ms that a row is ours
+WORK_WITHIN = 25.0  # s on the monotonic clock: ends before the lease does
+OBSERVE_FOR = 10.0  # s that the effect is looked for after the platform answered
+OBSERVE_EVERY = 0.2  # s
+WAIT_AGAIN = 1_000  # ms until a Start that had to wait is tried again
+UNKNOWN_AGAIN = 10_000  # ms between two looks at an effect that is not known
+RETRY_MOST = 60_000  # ms, the longest pause between two tries of a delivery
+AT_ONCE = 16  # tasks at a time
+
+
+class Worker:
+    """Runs until cancelled. `wake` makes it look at once; every commit does that."""
+
+    def __init__(self, engine: Engine, messenger: Messenger) -> None:
+        self.engine = engine
+        self.wake = asyncio.Event()
+        self.seen_at = 0  # when the loop last went round (ms)
+        self._messenger = messenger
+        self._running: dict[str, asyncio.Task[None]] = {}
+        engine.committed.append(self.wake.set)
+
+    async def run(self) -> None:
+        await self.engine.store.run(scripts.free_leases)
+        try:
+            while True:
+                self.wake.clear()
+                await self.round()
+                due = await self.engine.store.run(scripts.next_event)
+                if len(self._running) >= AT_ONCE:
+                    due = None  # one of them wakes us when it ends
+                elif due is not None:
+                    due = max(due, self.engine.clock.now() + 1)
+                await self.engine.clock.wait(due, self.wake)
+        finally:
+            for task in self._running.values():
+                task.cancel()
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def round(self) -> None:
+        """Begin everything that is due and not under way."""
+        now = self.seen_at = self.engine.clock.now()
+        for id in await self.engine.store.run(
+            lambda tx: scripts.due_requests(tx, now, now + LEASE)
+        ):
+            self._begin(f"request/{id}", self._look_at(id))
+        room = AT_ONCE - len(self._running)
+        if room > 0:
+            tasks = await self.engine.store.run(
+                lambda tx: scripts.lease(tx, now, now + LEASE, room)
+            )
+            for task in tasks:
+                self._begin(task.key, self._work_off(task))
+
+    async def settled(self) -> None:
+        """Return when nothing is due and nothing under way (for tests and for draining)."""
+        while True:
+            await self.round()
+            if not self._running:
+                return
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        if name in self._running:
+            work.close()
+            return
+        task = self._running[name] = asyncio.create_task(work, name=name)
+
+        def ended(done: asyncio.Task[None]) -> None:
+            del self._running[name]
+            self.wake.set()
+            if not done.cancelled() and (e := done.exception()) is not None:
+                log.error("%s failed", name, exc_info=e)
+
+        task.add_done_callback(ended)
+
+    # --- requests whose time has come -----------------------------------------------------------
+
+    async def _look_at(self, id: str) -> None:
+        request = await self.engine.request(id)
+        assert request is not None
+        now = self.engine.clock.now()
+        again: int | None = None
+        match request.phase(now):
+            case Phase.OPEN if now < request.deadline:
+                again = request.deadline
+            case Phase.OPEN:
+                await self._give(Expire(id))
+            case Phase.READY if request.run_by is not None and now >= request.run_by:
+                await self._give(Expire(id))
+            case Phase.READY:
+                if (why := await self._give(Start(id))) is None:
+                    self.engine.waiting.pop(id, None)
+                    return
+                await self._waits(id, why)
+                again = now + WAIT_AGAIN
+            case Phase.COOLING_OFF:
+                again = request.eta
+            case Phase.UNKNOWN:
+                assert request.execution is not None
+                finding = await self._observe_unknown(request, request.execution)
+                await self._give(Record(id, request.execution.attempt, finding))
+                again = now + UNKNOWN_AGAIN
+        current = await self.engine.request(id)
+        if current is not None and current.version == request.version and again is not None:
+            at = again
+            await self.engine.store.run(lambda tx: scripts.look_again(tx, id, at))
+
+    async def _give(self, command: Start | Expire | Record | Recheck) -> str | None:
+        """The reason if it was refused."""
+        try:
+            await self.engine.handle(command)
+        except Refused as e:
+            return str(e)
+        return None
+
+    async def _waits(self, id: str, why: str) -> None:
+        if self.engine.waiting.get(id) == why:
+            return
+        self.engine.waiting[id] = why
+        await self._refresh_card(id)
+
+    async def _refresh_card(self, id: str) -> None:
+        now = self.engine.clock.now()
+        await self.engine.store.run(lambda tx: scripts.refresh_card(tx, id, now))
+        self.wake.set()
+
+    async def look_now(self, id: str) -> None:
+        """Look at a request at once, whatever it waits for."""
+        now = self.engine.clock.now()
+        await self.engine.store.run(lambda tx: scripts.look_again(tx, id, now))
+        self.wake.set()
+
+    async def people_changed(self) -> None:
+        """Judge everything open anew, and show it: who may decide has changed."""
+        for id in await self.engine.store.run(scripts.still_open):
+            request = await self.engine.request(id)
+            if request is not None and request.phase(self.engine.clock.now()) in WAITING:
+                await self._give(Recheck(id))
+                await self._refresh_card(id)
+
+    async def _observe_unknown(self, request: Request, execution: Execution) -> Finding:
+        """Look at an effect that is not known; it is never brought about again."""
+        order = execution.order.open
+        platform = self.engine.platforms.get(order.subject.platform)
+        if platform is None:
+            return Unclear(f"the platform {order.subject.platform} is not configured")
+        try:
+            seen = await platform.observe(order.subject)
+        except PlatformError as e:
+            return Unclear(str(e))
+        if seen.state is ACTIONS[order.action].wanted:
+            return Seen(_whose(order, seen, sent=True), None, seen)
+        if self.engine.clock.now() > order.not_after + LEASE:
+            return NothingHappened("nothing changed on the platform")
+        return Unclear("nothing is to be seen yet")
+
+    # --- outbox rows ----------------------------------------------------------------------------
+
+    async def _work_off(self, task: Task) -> None:
+        if task.what == "execute":
+            await self._execute(task)
+        else:
+            await self._deliver(task)
+
+    async def _deliver(self, task: Task) -> None:
+        now = self.engine.clock.now()
+        if not await self.engine.store.run(lambda tx: scripts.trying(tx, task, now)):
+            return
+        try:
+            async with asyncio.timeout(WORK_WITHIN):
+                post = await self._messenger.deliver(
+                    task.key, task.stream, task.seq, task.what, task.recipient, task.tried
+                )
+        except NotDelivered as e:
+            if e.final:
+                log.warning("%s cannot be delivered: %s", task.key, e)
+                await self.engine.store.run(lambda tx: scripts.finish(tx, task))
+                return
+            pause = max(e.retry_after_ms, min(1000 * 2 ** min(task.attempts, 6), RETRY_MOST))
+            if e.retry_after_ms:
+                pause = e.retry_after_ms
+            until, unclear, text = self.engine.clock.now() + pause, e.unclear, str(e)
+            await self.engine.store.run(
+                lambda tx: scripts.put_off(tx, task, until, text, tried=task.tried or unclear)
+            )
+            return
+        except TimeoutError:
+            until = self.engine.clock.now() + 1000
+            await self.engine.store.run(
+                lambda tx: scripts.put_off(tx, task, until, "Slack did not answer", tried=True)
+            )
+            return
+        await self.engine.store.run(lambda tx: scripts.finish(tx, task, post))
+        if task.stream in self.engine.waiting:
+            await self.look_now(task.stream)
+
+    async def _execute(self, task: Task) -> None:
+        """Carry out the order that the row's event holds; the same way after a crash."""
+        deadline = time.monotonic() + WORK_WITHIN
+        event = await self.engine.store.run(lambda tx: scripts.event_at(tx, task.seq))
+        assert isinstance(event, ExecutionStarted)
+        request = await self.engine.request(task.stream)
+        execution = request.execution if request else None
+        if execution is not None and execution.attempt == event.attempt:
+            finding = await self._carry_out(task, event.order.open, deadline)
+            if finding is None:
+                return  # the lease was lost: whoever has it now goes on
+            if await self._give(Record(task.stream, event.attempt, finding)) is not None:
+                return  # the row stays, and is worked off again when its lease ends
+        await self.engine.store.run(lambda tx: scripts.finish(tx, task))
+
+    async def _carry_out(self, task: Task, order: Order, deadline: float) -> Finding | None:
+        platform = self.engine.platforms.get(order.subject.platform)
+        if platform is None:
+            return NothingHappened(f"the platform {order.subject.platform} is not configured")
+        capability = platform.capabilities[order.action]
+        try:
+            before = await platform.observe(order.subject)
+        except PlatformError as e:
+            if task.tried:
+                return Unclear(f"it may have been sent, and cannot be seen: {e}")
+            return NothingHappened(f"the platform could not be looked at first: {e}")
+        if before.state is ACTIONS[order.action].wanted:
+            return Seen(_whose(order, before, sent=task.tried), None, before)
+        if self.engine.clock.now() > order.not_after:
+            if task.tried:
+                return _late(capability)
+            return NothingHappened("its time to be sent was over")
+        if task.tried and not capability.idempotent:
+            return Unclear("it may have been sent, and this platform must not be sent it twice")
+        now = self.engine.clock.now()
+        if not await self.engine.store.run(lambda tx: scripts.trying(tx, task, now)):
+            return None
+        if time.monotonic() > deadline:
+            return None  # frozen for longer than the lease: the row is no longer ours
+        receipt: Receipt | None = None
+        why = "the platform answered, and nothing is to be seen"
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                receipt = await platform.apply(order)
+        except PlatformError as e:
+            if e.fate is Fate.REFUSED:
+                return Refusal(str(e))
+            if e.fate is Fate.NOT_SENT and not task.tried:
+                return NothingHappened(str(e))
+            why = str(e)
+        except TimeoutError:
+            why = "the platform did not answer in time"
+        return await self._verify(platform, order, receipt, why)
+
+    async def _verify(
+        self, platform: Platform, order: Order, receipt: Receipt | None, why: str
+    ) -> Finding:
+        """Look for the effect on the platform's other surface; an answer is not evidence."""
+        end = time.monotonic() + OBSERVE_FOR
+        seen: Observed | None = None
+        while True:
+            with contextlib.suppress(PlatformError):
+                seen = await platform.observe(order.subject)
+                if seen.state is ACTIONS[order.action].wanted:
+                    return Seen(Outcome.VERIFIED, receipt, seen)
+            if time.monotonic() >= end:
+                break
+            await asyncio.sleep(OBSERVE_EVERY)
+        if receipt is not None and seen is not None:
+            with contextlib.suppress(PlatformError):
+                written = await platform.fetch(order.subject)
+                if written is not None and written.state is ACTIONS[order.action].wanted:
+                    return Seen(Outcome.PARTIAL, receipt, seen)
+                return Seen(Outcome.NOT_APPLIED, receipt, seen)
+        return Unclear(why)
+
+
+def _late(capability: Capability) -> Finding:
+    """It may have been sent, its time is over, and nothing is to be seen of it."""
+    if capability.idempotent:
+        return NothingHappened("nothing came of it, and its time to be sent was over")
+    return Unclear("it may have been sent, and nothing is to be seen of it")
+
+
+def _whose(order: Order, seen: Observed, sent: bool) -> Outcome:
+    """Whose work an effect is that was there when we looked."""
+    if seen.key == order.key or (sent and seen.key is None):
+        return Outcome.VERIFIED if sent else Outcome.ALREADY_OURS
+    return Outcome.ALREADY_OTHERS
