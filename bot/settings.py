@@ -1,0 +1,99 @@
+"""Settings: read from the environment once, in cli, and frozen."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """Something in the environment is wrong; one line for each thing, with the remedy."""
+
+
+class Settings(BaseSettings):
+    """Every setting of `run`. Secrets are never shown; addresses come from here and nowhere else."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    slack_bot_token: SecretStr
+    slack_signing_secret: SecretStr | None = None  # HTTP
+    slack_app_token: SecretStr | None = None  # Socket Mode
+    slack_api_url: str = "https://slack.com/api/"
+    database_url: str = "sqlite:///nolone.db"
+    nolone_policy: Path = Path("policy.yaml")
+    nolone_platforms: Annotated[tuple[str, ...], NoDecode] = ()
+    nolone_origin: str = "nolone"
+    host: str = "127.0.0.1"
+    port: int = Field(default=3000, ge=0, le=65535)
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("slack_bot_token")
+    @classmethod
+    def _is_a_bot_token(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith("xoxb-"):
+            raise ValueError("a bot token starts with xoxb-: copy it from OAuth & Permissions")
+        return value
+
+    @field_validator("slack_app_token")
+    @classmethod
+    def _is_an_app_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith("xapp-"):
+            raise ValueError(
+                "an app-level token starts with xapp-: make one under Basic Information"
+            )
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _ends_in_api(cls, value: str) -> str:
+        if not re.fullmatch(r"https?://[^/\s]+/api/", value):
+            raise ValueError("it has to be an address that ends in /api/")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_sqlite(cls, value: str) -> str:
+        if not re.fullmatch(r"sqlite:///.+", value):
+            raise ValueError("write sqlite:/// and the path of a file, e.g. sqlite:///nolone.db")
+        return value
+
+    @field_validator("nolone_platforms", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("nolone_origin")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", value):
+            raise ValueError("letters, digits, dots, dashes and slashes only, at most 100")
+        return value
+
+    @model_validator(mode="after")
+    def _names_a_platform(self) -> Self:
+        if not self.nolone_platforms:
+            raise ValueError("NOLONE_PLATFORMS is not set: name one or more, e.g. synapse")
+        return self
+
+    @property
+    def database(self) -> Path:
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+
+def read_settings() -> Settings:
+    """The settings from the environment. Raises SettingsError naming everything that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as e:
+        lines = []
+        for problem in e.errors(include_url=False, include_input=False):
+            name = ".".join(str(part) for part in problem["loc"]).upper()
+            said = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "missing":
+                said = "it is not set: see the table of settings in the README"
+            lines.append(f"{name}: {said}" if name else said)
+        raise SettingsError("\n".join(lines)) from None

@@ -1,0 +1,225 @@
+"""Outbox rows to Slack: the card, the thread, direct messages. A post is marked with its row's key
+in its metadata, so that it can be found again after an answer that was lost."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from aiohttp import ClientError
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.core.events import Filed, PolicyAdopted, Queried, QuorumReached, Reopened
+from bot.core.policy import Policy
+from bot.core.request import Request, evolve
+from bot.engine import Engine
+from bot.ports import NotDelivered, Post
+from bot.slack.views import card, told
+from bot.slack.views.common import Blocks, section
+from bot.store import scripts
+
+Method = Callable[..., Coroutine[Any, Any, AsyncSlackResponse]]
+
+EVENT_TYPE = "nolone"
+LOOK_BACK = 200  # messages read to find one again
+# Slack may have done what it did not answer to
+UNCLEAR = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+# it can only come right when somebody changes something at Slack: tried again, and shown
+HELD = {
+    "channel_not_found",
+    "not_in_channel",
+    "is_archived",
+    "restricted_action",
+    "token_revoked",
+    "account_inactive",
+    "invalid_auth",
+    "not_authed",
+    "missing_scope",
+}
+HELD_FOR = 30_000  # ms between tries
+# this person can never be told by DM
+UNREACHABLE = {"user_not_found", "cannot_dm_bot", "user_disabled", "messages_tab_disabled"}
+
+
+class SlackMessenger:
+    def __init__(self, engine: Engine, client: AsyncWebClient) -> None:
+        self._engine = engine
+        self._client = client
+        self._busy_until: dict[tuple[str, str], int] = {}  # ms: Slack asked for a pause
+
+    async def deliver(
+        self, key: str, stream: str, seq: int, what: str, to: str, look: bool
+    ) -> Post | None:
+        match what:
+            case "card":
+                return await self._card(key, stream, look)
+            case "thread":
+                return await self._thread(key, stream, seq, look)
+            case "direct":
+                return await self._direct(key, stream, seq, to, look)
+            case _:
+                return await self._channel(key, seq, look)
+
+    @property
+    def _policy(self) -> Policy:
+        return self._engine.policy
+
+    # --- the card -----------------------------------------------------------------------------
+
+    async def _card(self, key: str, id: str, look: bool) -> Post:
+        judged = await self._engine.assessment(id)
+        assert judged is not None
+        a, _, _ = judged
+        text, blocks = card.render(a, self._engine.reversibility(a.request))
+        post = await self._engine.store.run(lambda tx: scripts.post(tx, key))
+        if post is not None:
+            try:
+                await self._call(
+                    self._client.chat_update,
+                    post[0],
+                    channel=post[0],
+                    ts=post[1],
+                    text=text,
+                    blocks=blocks,
+                )
+                return Post(*post)
+            except NotDelivered as e:
+                if str(e) != "message_not_found":
+                    raise
+                await self._engine.store.run(lambda tx: scripts.forget_post(tx, key))
+                text = f"{text} (The card before this one was deleted in Slack.)"
+                blocks.append(section("_The card before this one was deleted in Slack._"))
+        channel = self._policy.channels.review
+        if look and (found := await self._find(key, channel)) is not None:
+            await self._call(
+                self._client.chat_update,
+                channel,
+                channel=channel,
+                ts=found.ts,
+                text=text,
+                blocks=blocks,
+            )
+            return found
+        return await self._post(key, channel, text, blocks)
+
+    def _mentions(self) -> str:
+        groups = self._policy.people.reviewers.values()
+        said = []
+        for group in groups:
+            if group.usergroup is not None:
+                said.append(f"<!subteam^{group.usergroup}>")
+            else:
+                said += [f"<@{u}>" for u in sorted(group.users or ())]
+        return f" · {' '.join(said)}" if said else ""
+
+    # --- replies and messages ---------------------------------------------------------------------
+
+    async def _story(self, stream: str, seq: int) -> tuple[Request, Any]:
+        """The request as it was right after the event at `seq`, and that event."""
+        request: Request | None = None
+        for at, event in await self._engine.store.run(lambda tx: scripts.events(tx, stream)):
+            assert not isinstance(event, Queried | PolicyAdopted)
+            request = evolve(request, event)
+            if at == seq:
+                return request, event
+        raise LookupError(f"{stream} has no entry {seq}")
+
+    async def _thread(self, key: str, stream: str, seq: int, look: bool) -> Post | None:
+        request, event = await self._story(stream, seq)
+        parent = await self._engine.store.run(lambda tx: scripts.post(tx, f"{stream}/card"))
+        if parent is None:
+            raise NotDelivered("the card is not in Slack yet", retry_after_ms=500)
+        channel, ts = parent
+        if look and (found := await self._find(key, channel, ts)) is not None:
+            return found
+        text = told.thread(request, event)
+        if isinstance(event, Filed | Reopened | QuorumReached) and request.pinned.approvals > 0:
+            text += self._mentions()
+        return await self._post(
+            key,
+            channel,
+            text,
+            [section(text)],
+            thread_ts=ts,
+            reply_broadcast=told.broadcast(event),
+        )
+
+    async def _direct(self, key: str, stream: str, seq: int, to: str, look: bool) -> Post | None:
+        _, event = await self._story(stream, seq)
+        judged = await self._engine.assessment(stream)
+        assert judged is not None
+        text, blocks = told.direct(judged[0], event, to)
+        if look:
+            opened = await self._call(self._client.conversations_open, to, users=to)
+            channel = opened["channel"]["id"]
+            if (found := await self._find(key, channel)) is not None:
+                return found
+        return await self._post(key, to, text, blocks)
+
+    async def _channel(self, key: str, seq: int, look: bool) -> Post | None:
+        event = await self._engine.store.run(lambda tx: scripts.event_at(tx, seq))
+        assert isinstance(event, PolicyAdopted)
+        if not event.changes.open.text:
+            return None  # the first policy changes nothing
+        channel = self._policy.channels.review
+        if look and (found := await self._find(key, channel)) is not None:
+            return found
+        text = told.policy(event, self._engine.clock.now())
+        return await self._post(key, channel, text, [section(text)])
+
+    # --- Slack ------------------------------------------------------------------------------------
+
+    async def _post(self, key: str, channel: str, text: str, blocks: Blocks, **more: Any) -> Post:
+        said = await self._call(
+            self._client.chat_postMessage,
+            channel,
+            channel=channel,
+            text=text,
+            blocks=blocks,
+            unfurl_links=False,
+            unfurl_media=False,
+            metadata={"event_type": EVENT_TYPE, "event_payload": {"key": key}},
+            **more,
+        )
+        return Post(said["channel"], said["ts"])
+
+    async def _find(self, key: str, channel: str, thread: str | None = None) -> Post | None:
+        """The message marked with `key`. Raises NotDelivered where that cannot be looked up."""
+        method: Method = self._client.conversations_history
+        more: dict[str, Any] = {"channel": channel, "include_all_metadata": True, "limit": 100}
+        if thread is not None:
+            method, more = self._client.conversations_replies, more | {"ts": thread}
+        cursor, read = "", 0
+        while read < LOOK_BACK:
+            said = await self._call(method, channel, cursor=cursor, **more)
+            for message in said["messages"]:
+                marked = message.get("metadata", {}).get("event_payload", {}).get("key")
+                if marked == key:
+                    return Post(channel, message["ts"])
+            read += len(said["messages"])
+            cursor = (said.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                break
+        return None
+
+    async def _call(self, method: Method, where: str, /, **args: Any) -> AsyncSlackResponse:
+        """One call about a channel; what goes wrong is told as NotDelivered."""
+        now = self._engine.clock.now()
+        lane = (method.__name__, where)  # Slack counts each method by itself
+        if (until := self._busy_until.get(lane, 0)) > now:
+            raise NotDelivered("Slack asked for a pause", retry_after_ms=until - now)
+        try:
+            return await method(**args)
+        except SlackApiError as e:
+            error = str(e.response.get("error", e.response.status_code))
+            if e.response.status_code == 429 or error in {"ratelimited", "rate_limited"}:
+                pause = int(e.response.headers.get("Retry-After", "1")) * 1000
+                self._busy_until[lane] = now + pause
+                raise NotDelivered("Slack asked for a pause", retry_after_ms=pause) from e
+            if e.response.status_code >= 500 or error in UNCLEAR:
+                raise NotDelivered(f"Slack answers {error}", unclear=True) from e
+            if error in HELD:
+                raise NotDelivered(error, retry_after_ms=HELD_FOR) from e
+            raise NotDelivered(error, final=error in UNREACHABLE) from e
+        except (ClientError, TimeoutError, OSError) as e:
+            raise NotDelivered("Slack could not be reached", unclear=True) from e

@@ -1,0 +1,174 @@
+"""Events in words: the replies in a request's thread, and the direct messages."""
+
+from bot.core.actions import ACTIONS, Outcome
+from bot.core.assess import Assessment
+from bot.core.events import (
+    Approved,
+    AttemptEnded,
+    Executed,
+    ExecutionFailed,
+    ExecutionStarted,
+    ExecutionUnknown,
+    Expired,
+    Filed,
+    Lapsed,
+    PolicyAdopted,
+    QuorumLost,
+    QuorumReached,
+    Reopened,
+    RequestEvent,
+    Retracted,
+    SettlementProposed,
+    Vetoed,
+    Withdrawn,
+)
+from bot.core.request import Phase, Request
+from bot.core.rules import Act
+from bot.core.sealed import Sealed, Words
+from bot.slack.views.card import OUTCOME, account, asks, title
+from bot.slack.views.common import (
+    Blocks,
+    button,
+    context,
+    cut,
+    escape,
+    one_line,
+    section,
+    user,
+    when,
+)
+from bot.slack.views.ids import ref
+
+ENDS = (Vetoed, Withdrawn, Expired, Lapsed, Executed, ExecutionFailed)
+
+
+def _words(sealed: Sealed[Words]) -> str:
+    return escape(cut(sealed.value.text, 1500)) if sealed.value else "(erased)"
+
+
+def thread(request: Request, event: RequestEvent) -> str:
+    """What happened, in a sentence of mrkdwn; `request` as it is after it."""
+    by, done = user(event.by), ACTIONS[request.action].done
+    match event:
+        case Filed():
+            needs = (
+                f"{event.terms.approvals} approvals" if event.terms.approvals != 1 else "1 approval"
+            )
+            if event.terms.approvals == 0:
+                return f"{by} filed {request.id}, a restore that takes no approval."
+            return f"{by} filed {request.id}: it takes {needs} until {when(request.deadline)}."
+        case Approved():
+            return f"{by} approved, as {escape(', '.join(event.groups))}."
+        case QuorumReached():
+            if not request.pinned.cool_off:
+                return "Nothing more is needed: it runs now."
+            assert request.eta is not None
+            return (
+                f"*Quorum reached.* Cooling off until *{when(request.eta)}*: a veto still stops it."
+            )
+        case Retracted():
+            return f"{by} retracted their approval."
+        case QuorumLost():
+            return "The quorum is lost: it needs approval again."
+        case Vetoed():
+            if request.ending is None:
+                return (
+                    f"{by} vetoed after it had been started: {_words(event.reason)}\n"
+                    "No further attempt will be made; if it takes effect, Restore undoes it."
+                )
+            return f"*Vetoed* by {by}: {_words(event.reason)}"
+        case Withdrawn():
+            return f"*Withdrawn* by {by}."
+        case Reopened():
+            return f"*Reopened* (round {request.round}): {_words(event.why)}. Approvals are void."
+        case Lapsed():
+            return f"*Lapsed*: {_words(event.why)}."
+        case Expired():
+            what = "no quorum" if event.phase == "open" else "not run"
+            return f"*Expired*: {what} in time. Nothing was done."
+        case ExecutionStarted():
+            again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+            return f"Execution started{again}; nothing is sent after {when(event.order.open.not_after)}."
+        case Executed():
+            return f"*{done.capitalize()}*: {OUTCOME[event.outcome]}{_evidence(event)}."
+        case ExecutionFailed():
+            return f"*Failed*: {_words(event.why)}. Nothing is tried again."
+        case AttemptEnded():
+            return f"The attempt came to nothing: {_words(event.why)}."
+        case ExecutionUnknown():
+            return f"*What came of it is not known*: {_words(event.why)}. It is being looked at."
+        case SettlementProposed():
+            what = "took effect" if event.took_effect else "did not take effect"
+            return f"{by} says that it {what}: {_words(event.reason)}"
+
+
+def _evidence(event: Executed) -> str:
+    parts = []
+    if event.receipt is not None and event.receipt.value is not None:
+        parts.append(f"the platform answered “{escape(event.receipt.open.answer)}”")
+    if event.observed is not None and event.observed.value is not None:
+        seen = event.observed.open
+        by = (
+            f", by {escape(seen.by)}" if seen.by and event.outcome is Outcome.ALREADY_OTHERS else ""
+        )
+        parts.append(f"seen as {seen.state.value} in the {escape(seen.surface)}{by}")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def broadcast(event: RequestEvent) -> bool:
+    """Only the end is shown to the whole channel too."""
+    return isinstance(event, ENDS)
+
+
+def direct(a: Assessment, event: RequestEvent, to: str) -> tuple[str, Blocks]:
+    """What `to` is told by direct message: a receipt, a warning, or an end."""
+    r = a.request
+    value = str(ref(r))
+    details = button("Details", "details", value)
+    if isinstance(event, Approved) and to == event.by:
+        text = f"Receipt: you approved {r.id}, {escape(title(r))}."
+        return text, [
+            section(f":receipt: *You approved {r.id}*\n{asks(r)}"),
+            section(account(r.known.open)),
+            context(f"{when(event.at)} · {r.id} · round {r.round} · {event.digest[:8]}"),
+            {"type": "actions", "elements": [details]},
+        ]
+    if isinstance(event, QuorumReached):
+        assert r.eta is not None
+        text = f"{r.id}, {escape(title(r))}, has its quorum and cools off."
+        row = [details]
+        if Act.VETO in a.acts:
+            row.insert(0, button(Act.VETO.value, "veto", value, "danger"))
+        return text, [
+            section(f":hourglass_flowing_sand: *{r.id} has its quorum*\n{asks(r)}"),
+            section(account(r.known.open)),
+            section(f"It runs after *{when(r.eta)}*, unless somebody vetoes it."),
+            {"type": "actions", "elements": row},
+        ]
+    text = f"{r.id}, {escape(title(r))}: {thread(r, event)}"
+    return text, [section(text), {"type": "actions", "elements": [details]}]
+
+
+def policy(event: PolicyAdopted, now: int) -> str:
+    """The post that says that the policy changed, and from when on."""
+    start = (
+        "It is in force." if event.effective <= now else f"In force from *{when(event.effective)}*."
+    )
+    return (
+        f":scroll: *The policy changed* ({event.digest[:8]}). {start}\n{_words(event.changes)}\n"
+        "Open requests keep their terms."
+    )
+
+
+def answered(r: Request, a: Assessment) -> str:
+    """What a click has led to, for whoever clicked."""
+    tail = f", still needs {' and '.join(a.missing)}" if a.phase is Phase.OPEN else ""
+    return f"{r.id}, {escape(title(r))}, is {a.phase.value}{escape(tail)}."
+
+
+def status_line(a: Assessment) -> str:
+    r = a.request
+    needs = f" · still needs {escape(' and '.join(a.missing))}" if a.phase is Phase.OPEN else ""
+    eta = f" · until {when(r.eta)}" if a.phase is Phase.COOLING_OFF and r.eta else ""
+    handle = escape(one_line(r.known.open.handle, 60))
+    return f"*{r.id}* {ACTIONS[r.action].verb} @{handle} · {a.phase.value}{needs}{eta}"

@@ -1,0 +1,162 @@
+"""The composition root: everything is made here, once, and put together."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import policyfile
+from bot.clock import Anchor, MachineClock
+from bot.core.policy import Policy
+from bot.engine import Engine
+from bot.policyfile import PolicyError
+from bot.ports import Clock, Platform
+from bot.settings import Settings
+from bot.slack.app import slack_app, slack_client
+from bot.slack.background import Background
+from bot.slack.effects import SlackMessenger
+from bot.slack.people import SlackDirectory
+from bot.store import scripts
+from bot.store.sqlite import SqliteStore
+from bot.web import web_app
+from bot.worker import Worker
+
+log = logging.getLogger(__name__)
+
+DRAIN_WITHIN = 8.0  # s for answers that are still to be given, at the end
+RELOAD_EVERY = 10_000  # ms between two looks at the policy file
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """A running bot."""
+
+    engine: Engine
+    worker: Worker
+    bolt: AsyncApp
+    client: AsyncWebClient
+    web: web.Application
+    background: Background
+
+
+def machine_clock(store: SqliteStore) -> MachineClock:
+    """The clock of this machine, anchored in the database (see MachineClock)."""
+    kept = store.run_now(scripts.clock_anchor)
+    newest = store.run_now(scripts.newest)
+    clock = MachineClock(Anchor(*kept) if kept else None, newest)
+    store.run_now(lambda tx: scripts.keep_clock_anchor(tx, *clock.anchor))
+    return clock
+
+
+def facts_of(platforms: Mapping[str, Platform]) -> dict[str, frozenset[str]]:
+    return {name: platform.facts for name, platform in platforms.items()}
+
+
+@asynccontextmanager
+async def bot(
+    settings: Settings,
+    *,
+    store: SqliteStore,
+    clock: Clock,
+    platforms: Mapping[str, Platform],
+    policy: Policy,
+) -> AsyncIterator[Bot]:
+    """The bot, with its worker running, until the context is left; then it is drained."""
+    token = settings.slack_bot_token.get_secret_value()
+    client = slack_client(token, settings.slack_api_url)
+    secret = settings.slack_signing_secret
+    background = Background()
+    engine = Engine(
+        store=store,
+        clock=clock,
+        directory=SlackDirectory(client),
+        platforms=platforms,
+        policy=policy,
+        origin=settings.nolone_origin,
+    )
+    await engine.adopt(policy)
+    worker = Worker(engine, SlackMessenger(engine, client))
+    bolt = slack_app(
+        engine=engine,
+        client=client,
+        signing_secret=secret.get_secret_value() if secret else "",
+        background=background,
+        nudge=worker.look_now,
+        people_changed=worker.people_changed,
+    )
+
+    async def ready() -> list[str]:
+        wrong = []
+        for row in await store.run(scripts.backlog):
+            if row["error"]:
+                wrong.append(f"{row['key']} is not delivered: {row['error']}")
+        if working.done():
+            wrong.append("the worker has stopped: see the log, and restart the bot")
+        return wrong
+
+    working = asyncio.create_task(worker.run(), name="worker")
+    made = Bot(engine, worker, bolt, client, web_app(bolt if secret else None, ready), background)
+    try:
+        yield made
+    finally:
+        await background.drain(DRAIN_WITHIN)
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        if client.session is not None:
+            await client.session.close()
+
+
+async def watch_policy(
+    engine: Engine, path: Path, facts: Mapping[str, frozenset[str]], clock: Clock
+) -> None:
+    """Read the policy file again whenever it changes; a broken one is reported, and not taken."""
+    seen = _stamp(path)
+    while True:
+        await clock.wait(clock.now() + RELOAD_EVERY, asyncio.Event())
+        if (stamp := _stamp(path)) == seen:
+            continue
+        seen = stamp
+        try:
+            await engine.adopt(policyfile.load(path, platforms=facts))
+        except PolicyError as e:
+            log.error("the changed policy is not taken; the one before stays:\n%s", e)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_size)
+
+
+async def serve_http(bot: Bot, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Listen; the runner to stop it with, and the port that was taken."""
+    runner = web.AppRunner(bot.web, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    await site.start()
+    server = site._server
+    assert isinstance(server, asyncio.Server)
+    taken: int = server.sockets[0].getsockname()[1]
+    return runner, taken
+
+
+@asynccontextmanager
+async def socket_mode(bot: Bot, app_token: str) -> AsyncIterator[None]:
+    """Take Slack's deliveries through Socket Mode, with the same listeners."""
+    handler = AsyncSocketModeHandler(bot.bolt, app_token, web_client=bot.client)
+    await handler.connect_async()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        await handler.close_async()  # type: ignore[no-untyped-call]
