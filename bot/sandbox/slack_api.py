@@ -1,0 +1,179 @@
+"""The Web API without its HTTP: who may call what, how often, and what went wrong on the way."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.sandbox import slack_chat, slack_reads, slack_views
+from bot.sandbox.slack_call import Call, Json, Method
+from bot.sandbox.slack_refusal import Refusal
+from bot.sandbox.workspace import Workspace
+
+METHODS: Mapping[str, Method] = {
+    **slack_chat.METHODS,
+    **slack_reads.METHODS,
+    **slack_views.METHODS,
+}
+
+ALL_SCOPES = frozenset(
+    {
+        "channels:history",
+        "channels:read",
+        "chat:write",
+        "commands",
+        "groups:history",
+        "groups:read",
+        "im:history",
+        "im:read",
+        "im:write",
+        "team:read",
+        "usergroups:read",
+        "users:read",
+        "users:read.email",
+    }
+)
+
+
+# --- what can go wrong on the way, one for each call to come ------------------------------------
+
+
+@dataclass(frozen=True)
+class RateLimited:
+    """429, whatever the limits say."""
+
+    retry_after: int = 3
+
+
+@dataclass(frozen=True)
+class ServerError:
+    """A 5xx that is no JSON. `acted`: Slack did what was asked, and then failed."""
+
+    status: int = 503
+    acted: bool = False
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """No answer: the connection is held for so many real seconds and then reset."""
+
+    acted: bool = False
+    hold: float = 0.0
+
+
+@dataclass(frozen=True)
+class Error:
+    """Any refusal: `Error("channel_not_found")`."""
+
+    error: str
+
+
+@dataclass(frozen=True)
+class Slow:
+    """The right answer, but late, in real seconds."""
+
+    seconds: float
+
+
+Fault = RateLimited | ServerError | TimedOut | Error | Slow
+
+
+@dataclass(frozen=True)
+class ApiCall:
+    """One call as it came and as it was answered; `response` is None when the answer was lost."""
+
+    method: str
+    args: Mapping[str, Any]
+    response: Json | None
+    at: int
+
+
+class TooMany(Exception):
+    """Answered with 429 and `Retry-After`."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+
+class Allowance:
+    """So many calls at once, and then one every `every` milliseconds, for each key."""
+
+    def __init__(self, burst: int, every: int) -> None:
+        self._burst = burst
+        self._every = every
+        self._full_at: dict[str, int] = {}
+        """When the allowance of a key will be whole again."""
+
+    def take(self, key: str, now: int) -> None:
+        full_at = max(self._full_at.get(key, now), now)
+        missing = full_at - now
+        allowed = (self._burst - 1) * self._every
+        if missing > allowed:
+            raise TooMany(-(-(missing - allowed) // 1000))
+        self._full_at[key] = full_at + self._every
+
+
+class SlackApi:
+    def __init__(
+        self,
+        ws: Workspace,
+        *,
+        bot_token: str,
+        app_token: str,
+        scopes: frozenset[str],
+        burst: int,
+        tiers: bool,
+    ) -> None:
+        self.ws = ws
+        self.scopes = scopes
+        self.token_error: str | None = None
+        """Set to `token_revoked` or `account_inactive`: what every call is answered."""
+        self._bot_token = bot_token
+        self._app_token = app_token
+        self._posts = Allowance(burst, 1000)
+        self._tiers = {
+            name: Allowance(method.per_minute, 60_000 // method.per_minute)
+            for name, method in METHODS.items()
+            if tiers
+        }
+        self._faults: dict[str, deque[Fault]] = {}
+
+    def fail(self, method: str, *faults: Fault) -> None:
+        self._faults.setdefault(method, deque()).extend(faults)
+
+    def next_fault(self, method: str) -> Fault | None:
+        waiting = self._faults.get(method)
+        return waiting.popleft() if waiting else None
+
+    def call(self, name: str, token: str, args: Mapping[str, Any]) -> Json:
+        """What Slack answers; raises `TooMany` for a 429."""
+        try:
+            return self._call(name, token, args)
+        except Refusal as refusal:
+            return refusal.body()
+
+    def check_token(self, token: str, expected: str) -> None:
+        if not token:
+            raise Refusal("not_authed")
+        if token not in (self._bot_token, self._app_token):
+            raise Refusal("invalid_auth")
+        if self.token_error is not None:
+            raise Refusal(self.token_error)
+        if token != expected:
+            raise Refusal("not_allowed_token_type")
+
+    def _call(self, name: str, token: str, args: Mapping[str, Any]) -> Json:
+        method = METHODS.get(name)
+        if method is None:
+            raise Refusal("unknown_method", req_method=name)
+        self.check_token(token, self._bot_token)
+        now = self.ws.clock.now()
+        if name in self._tiers:
+            self._tiers[name].take("", now)
+        if name == "chat.postMessage":
+            self._posts.take(str(args.get("channel")), now)
+        call = Call(args, self.scopes)
+        if method.scope is not None:
+            call.need(method.scope)
+        return method.handler(self.ws, call)
