@@ -15,7 +15,7 @@ from bot.ports import Platform
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.platform import SandboxPlatform
 from bot.sandbox.slack import FakeSlack
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.slack.workspace import Workspace
 from bot.settings import Settings
 from bot.store.sqlite import SqliteStore
 from bot.wiring import Bot, bot, facts_of, serve_http, socket_mode

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.sandbox.blocks import message_problems, view_problems
+from bot.sandbox.slack.blocks import message_problems, view_problems
 
 Json = dict[str, Any]
 

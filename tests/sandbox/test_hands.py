@@ -6,9 +6,9 @@ import pytest
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.sandbox.forms import REQUIRED, NoSuchField
-from bot.sandbox.hands import NoSuchButton
 from bot.sandbox.slack import FakeSlack
+from bot.sandbox.slack.forms import REQUIRED, NoSuchField
+from bot.sandbox.slack.hands import NoSuchButton
 
 from .conftest import ANN, BOB, EVE, REVIEW
 

@@ -8,7 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import FakeSlack
-from bot.sandbox.slack_api import ALL_SCOPES, METHODS
+from bot.sandbox.slack.api import ALL_SCOPES, METHODS
 
 from .conftest import ANN, BOB, EVE, PUBLIC, REVIEW, people_of
 

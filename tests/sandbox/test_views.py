@@ -7,9 +7,9 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.clock import SandboxClock
-from bot.sandbox.forms import NoSuchField
-from bot.sandbox.hands import NoSuchButton
 from bot.sandbox.slack import FakeSlack
+from bot.sandbox.slack.forms import NoSuchField
+from bot.sandbox.slack.hands import NoSuchButton
 
 from .conftest import ANN, BOB, EVE
 from .test_refusals import refused

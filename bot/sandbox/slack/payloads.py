@@ -4,8 +4,8 @@ import copy
 import re
 from collections.abc import Callable
 
-from bot.sandbox.slack_records import APP_ID, BOT_USER, Json, Message, User, View
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.slack.records import APP_ID, BOT_USER, Json, Message, User, View
+from bot.sandbox.slack.workspace import Workspace
 
 VERIFICATION_TOKEN = "sandbox-verification-token"  # noqa: S105 - obsolete in Slack, and here too
 

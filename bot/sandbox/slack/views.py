@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from bot.sandbox.slack_call import Call, Json, Method
-from bot.sandbox.slack_records import View
-from bot.sandbox.slack_refusal import Refusal
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.slack.call import Call, Json, Method
+from bot.sandbox.slack.records import View
+from bot.sandbox.slack.refusal import Refusal
+from bot.sandbox.slack.workspace import Workspace
 
 
 def _content(call: Call) -> Json:

@@ -1,6 +1,6 @@
 """The `rich_text` block: what may stand in it."""
 
-from bot.sandbox.schema import Check, boolean, by_type, integer, listing, literal, obj, string
+from bot.sandbox.slack.schema import Check, boolean, by_type, integer, listing, literal, obj, string
 
 _TYPE = {"type": string(255)}
 _STYLE = obj({}, dict.fromkeys(("bold", "italic", "strike", "code", "underline"), boolean))

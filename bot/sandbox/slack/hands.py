@@ -4,14 +4,14 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.sandbox.blocks import elements_of
-from bot.sandbox.forms import NoSuchField, complaints, entered, fields, initial_state, option
-from bot.sandbox.slack_chat import checked_blocks, checked_words
-from bot.sandbox.slack_deliveries import Courier, Delivery, Json
-from bot.sandbox.slack_payloads import Payloads
-from bot.sandbox.slack_records import SLACKBOT, Message, User, View
-from bot.sandbox.slack_refusal import Refusal
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.slack.blocks import elements_of
+from bot.sandbox.slack.chat import checked_blocks, checked_words
+from bot.sandbox.slack.deliveries import Courier, Delivery, Json
+from bot.sandbox.slack.forms import NoSuchField, complaints, entered, fields, initial_state, option
+from bot.sandbox.slack.payloads import Payloads
+from bot.sandbox.slack.records import SLACKBOT, Message, User, View
+from bot.sandbox.slack.refusal import Refusal
+from bot.sandbox.slack.workspace import Workspace
 
 TROUBLE = "We had some trouble connecting. Try again?"
 INCOMPLETE = "incomplete"

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.sandbox import slack_chat, slack_reads, slack_views
-from bot.sandbox.slack_call import Call, Json, Method
-from bot.sandbox.slack_refusal import Refusal
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.slack import chat, reads, views
+from bot.sandbox.slack.call import Call, Json, Method
+from bot.sandbox.slack.refusal import Refusal
+from bot.sandbox.slack.workspace import Workspace
 
 METHODS: Mapping[str, Method] = {
-    **slack_chat.METHODS,
-    **slack_reads.METHODS,
-    **slack_views.METHODS,
+    **chat.METHODS,
+    **reads.METHODS,
+    **views.METHODS,
 }
 
 ALL_SCOPES = frozenset(

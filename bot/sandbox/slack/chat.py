@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bot.sandbox.blocks import message_problems
-from bot.sandbox.slack_call import Call, Json, Method
-from bot.sandbox.slack_records import BOT_USER, Channel, Message
-from bot.sandbox.slack_refusal import Refusal
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.slack.blocks import message_problems
+from bot.sandbox.slack.call import Call, Json, Method
+from bot.sandbox.slack.records import BOT_USER, Channel, Message
+from bot.sandbox.slack.refusal import Refusal
+from bot.sandbox.slack.workspace import Workspace
 
 POST_LENGTH = 40_000
 """A longer text is cut off in `chat.postMessage`."""

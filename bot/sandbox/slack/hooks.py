@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from bot.sandbox.slack_chat import checked_blocks, checked_words
-from bot.sandbox.slack_refusal import Refusal
-from bot.sandbox.slack_tickets import ResponseUrl
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.slack.chat import checked_blocks, checked_words
+from bot.sandbox.slack.refusal import Refusal
+from bot.sandbox.slack.tickets import ResponseUrl
+from bot.sandbox.slack.workspace import Workspace
 
 
 def answer_response_url(ws: Workspace, url: ResponseUrl, said: Any) -> None:

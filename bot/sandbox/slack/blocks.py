@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from bot.sandbox.richtext import RICH_TEXT_ELEMENT
-from bot.sandbox.schema import (
+from bot.sandbox.slack.richtext import RICH_TEXT_ELEMENT
+from bot.sandbox.slack.schema import (
     Check,
     Problems,
     boolean,

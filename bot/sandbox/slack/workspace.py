@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bot.ports import Clock
-from bot.sandbox.blocks import with_ids
-from bot.sandbox.modals import Modals
-from bot.sandbox.slack_records import (
+from bot.sandbox.slack.blocks import with_ids
+from bot.sandbox.slack.modals import Modals
+from bot.sandbox.slack.records import (
     BOT_USER,
     SLACKBOT,
     Channel,
@@ -16,7 +16,7 @@ from bot.sandbox.slack_records import (
     Usergroup,
     View,
 )
-from bot.sandbox.slack_tickets import Tickets
+from bot.sandbox.slack.tickets import Tickets
 
 
 class Workspace:

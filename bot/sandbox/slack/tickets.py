@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from bot.ports import Clock
-from bot.sandbox.slack_records import Message
-from bot.sandbox.slack_refusal import Refusal
+from bot.sandbox.slack.records import Message
+from bot.sandbox.slack.refusal import Refusal
 
 TRIGGER_LIFE = 3_000
 RESPONSE_URL_LIFE = 30 * 60_000

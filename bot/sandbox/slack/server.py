@@ -12,8 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.ports import Clock
-from bot.sandbox.hands import Hand
-from bot.sandbox.slack_api import (
+from bot.sandbox.slack.api import (
     ALL_SCOPES,
     ApiCall,
     Error,
@@ -25,25 +24,15 @@ from bot.sandbox.slack_api import (
     TimedOut,
     TooMany,
 )
-from bot.sandbox.slack_deliveries import Courier, Delivery
-from bot.sandbox.slack_hooks import answer_response_url
-from bot.sandbox.slack_payloads import Payloads
-from bot.sandbox.slack_records import Json
-from bot.sandbox.slack_refusal import Refusal
-from bot.sandbox.slack_screen import screen
-from bot.sandbox.slack_sockets import Sockets
-from bot.sandbox.workspace import Workspace
-
-__all__ = [
-    "ApiCall",
-    "Delivery",
-    "Error",
-    "FakeSlack",
-    "RateLimited",
-    "ServerError",
-    "Slow",
-    "TimedOut",
-]
+from bot.sandbox.slack.deliveries import Courier, Delivery
+from bot.sandbox.slack.hands import Hand
+from bot.sandbox.slack.hooks import answer_response_url
+from bot.sandbox.slack.payloads import Payloads
+from bot.sandbox.slack.records import Json
+from bot.sandbox.slack.refusal import Refusal
+from bot.sandbox.slack.screen import screen
+from bot.sandbox.slack.sockets import Sockets
+from bot.sandbox.slack.workspace import Workspace
 
 EVENTS = frozenset({"app_home_opened", "subteam_members_changed", "user_change"})
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from bot.sandbox.blocks import elements_of, options_of
+from bot.sandbox.slack.blocks import elements_of, options_of
 
 Json = dict[str, Any]
 State = dict[str, dict[str, Json]]

@@ -1,7 +1,7 @@
 """What one person sees of the workspace, as JSON for the page."""
 
-from bot.sandbox.slack_records import Channel, Json, Message, View
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.slack.records import Channel, Json, Message, View
+from bot.sandbox.slack.workspace import Workspace
 
 
 def screen(ws: Workspace, user_id: str) -> Json:

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from bot.ports import Clock
-from bot.sandbox.slack_sockets import NotAcknowledged, Sockets
+from bot.sandbox.slack.sockets import NotAcknowledged, Sockets
 
 Json = dict[str, Any]
 

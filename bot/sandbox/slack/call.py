@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.sandbox.slack_refusal import Refusal
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.slack.refusal import Refusal
+from bot.sandbox.slack.workspace import Workspace
 
 Json = dict[str, Any]
 

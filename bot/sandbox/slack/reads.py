@@ -4,10 +4,10 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from bot.sandbox.slack_call import Call, Json, Method
-from bot.sandbox.slack_records import APP_ID, BOT_ID, BOT_USER, Channel, Message, User
-from bot.sandbox.slack_refusal import Refusal
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.slack.call import Call, Json, Method
+from bot.sandbox.slack.records import APP_ID, BOT_ID, BOT_USER, Channel, Message, User
+from bot.sandbox.slack.refusal import Refusal
+from bot.sandbox.slack.workspace import Workspace
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from bot.sandbox.slack_records import APP_ID
+from bot.sandbox.slack.records import APP_ID
 
 Json = dict[str, Any]
 

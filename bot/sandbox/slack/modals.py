@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.ports import Clock
-from bot.sandbox.blocks import view_problems, with_ids
-from bot.sandbox.forms import initial_state
-from bot.sandbox.slack_records import View
-from bot.sandbox.slack_refusal import Refusal
+from bot.sandbox.slack.blocks import view_problems, with_ids
+from bot.sandbox.slack.forms import initial_state
+from bot.sandbox.slack.records import View
+from bot.sandbox.slack.refusal import Refusal
 
 Json = dict[str, Any]
 
