@@ -1,0 +1,195 @@
+"""The command line: `nolone`, or `python -m bot`."""
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from bot import check as checks
+from bot import manifest as manifests
+from bot import policyfile, wiring
+from bot.core.policy import Policy
+from bot.logs import set_up
+from bot.policyfile import PolicyError
+from bot.settings import Settings, SettingsError, read_settings
+from bot.store.sqlite import SqliteStore
+from bot.store.tx import StoreError
+
+log = logging.getLogger("bot")
+
+
+class Wrong(click.ClickException):
+    """What was wrong, where, and what to do; printed as it is."""
+
+    def show(self, file: object = None) -> None:
+        click.echo(self.message, err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """No Lone Zone: two people, a cool-off and a veto before a high-impact moderation action."""
+
+
+@main.command()
+@click.option("--socket", is_flag=True, help="Take Slack's deliveries through Socket Mode.")
+def run(socket: bool) -> None:
+    """Run the bot."""
+    try:
+        settings = read_settings()
+    except SettingsError as e:
+        raise Wrong(f"The settings are wrong:\n{e}") from e
+    set_up(settings.log_format)
+    if socket and settings.slack_app_token is None:
+        raise Wrong("SLACK_APP_TOKEN is not set: Socket Mode needs an app-level token.")
+    if not socket and settings.slack_signing_secret is None:
+        raise Wrong("SLACK_SIGNING_SECRET is not set: without it nothing Slack sends is believed.")
+    try:
+        asyncio.run(_run(settings, socket))
+    except (StoreError, SettingsError) as e:
+        raise Wrong(str(e)) from e
+
+
+async def _run(settings: Settings, socket: bool) -> None:
+    wrong = [f for f in checks.database(settings) if f.wrong]
+    if wrong:
+        raise StoreError("\n".join(str(f) for f in wrong))
+    store = SqliteStore(settings.database)
+    try:
+        clock = wiring.machine_clock(store)
+        platforms = checks.open_platforms(settings, clock)
+        policy, found = checks.read_policy(settings, platforms)
+        if policy is None:
+            raise SettingsError("\n".join(str(f) for f in found))
+        found += await checks.slack(checks.client(settings), policy)
+        found.append(checks.clock_is_off(clock))
+        for finding in found:
+            log.log(logging.WARNING if finding.wrong else logging.INFO, "%s", finding)
+        if fatal := [f for f in found if f.wrong and f.fatal]:
+            raise SettingsError("\n".join(str(f) for f in fatal))
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with wiring.bot(
+            settings if not socket else settings.model_copy(update={"slack_signing_secret": None}),
+            store=store,
+            clock=clock,
+            platforms=platforms,
+            policy=policy,
+        ) as bot:
+            watching = asyncio.create_task(
+                wiring.watch_policy(
+                    bot.engine, settings.nolone_policy, wiring.facts_of(platforms), clock
+                )
+            )
+            runner, port = await wiring.serve_http(bot, settings.host, settings.port)
+            log.info("listening on %s:%s", settings.host, port)
+            try:
+                if socket:
+                    assert settings.slack_app_token is not None
+                    async with wiring.socket_mode(bot, settings.slack_app_token.get_secret_value()):
+                        await _until(stop, bot)
+                else:
+                    await _until(stop, bot)
+                log.info("stopping: finishing what was acknowledged")
+            finally:
+                watching.cancel()
+                await runner.cleanup()
+        for platform in platforms.values():
+            await platform.aclose()
+    finally:
+        store.close()
+
+
+async def _until(stop: asyncio.Event, bot: wiring.Bot) -> None:
+    """Wait for the signal to stop; raise what ended the worker, if that ends first."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopped, bot.working}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if bot.working.done():
+        bot.working.result()
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any that is free.")
+def sandbox(port: int) -> None:
+    """Try it all on this machine, without a Slack account."""
+    from bot.sandbox.server import run_sandbox
+
+    run_sandbox(port)
+
+
+@main.command()
+def check() -> None:
+    """Check settings, policy, Slack, platforms and database; say what is wrong, and the remedy."""
+    found = asyncio.run(checks.everything())
+    for finding in found:
+        click.echo(str(finding))
+    if any(f.wrong and f.fatal for f in found):
+        sys.exit(1)
+
+
+@main.group()
+def policy() -> None:
+    """Look at a policy file."""
+
+
+FILE = click.argument("file", type=click.Path(path_type=Path))
+
+
+@policy.command("check")
+@FILE
+def policy_check(file: Path) -> None:
+    """Say everything that is wrong in FILE, with its line and the remedy."""
+    read = _policy(file)
+    for warning in policyfile.warnings(read):
+        click.echo(f"note: {warning}")
+    click.echo(f"{file}: a good policy, {read.digest[:8]}")
+
+
+@policy.command("show")
+@FILE
+def policy_show(file: Path) -> None:
+    """Say in words what FILE asks for."""
+    click.echo(policyfile.show(_policy(file)))
+
+
+def _policy(file: Path) -> Policy:
+    try:
+        return policyfile.load(file)
+    except PolicyError as e:
+        raise Wrong(str(e)) from e
+
+
+@main.command()
+@click.option("--url", help="Where Slack reaches the bot, e.g. https://bot.example.org")
+@click.option("--socket", is_flag=True, help="For Socket Mode: Slack need not reach the bot.")
+def manifest(url: str | None, socket: bool) -> None:
+    """Print the Slack app's manifest, to paste at Slack."""
+    if (url is None) == (not socket):
+        raise click.UsageError("Give one of --url URL and --socket.")
+    if url is not None and not url.startswith("https://"):
+        raise click.UsageError("Slack delivers to https addresses only.")
+    click.echo(manifests.text(url), nl=False)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to this version's schema."""
+    try:
+        settings = read_settings()
+        store = SqliteStore(settings.database)
+    except (SettingsError, StoreError) as e:
+        raise Wrong(str(e)) from e
+    try:
+        pending = store.pending()
+        store.migrate()
+    except StoreError as e:
+        raise Wrong(str(e)) from e
+    finally:
+        store.close()
+    for name in pending:
+        click.echo(f"applied {name}")
+    click.echo(f"{settings.database} is up to date")

@@ -89,7 +89,7 @@ class Engine:
         if not adopted:
             self.policy = read
         if not adopted or adopted[-1].digest != read.digest:
-            await self.handle(AdoptPolicy(read))
+            await self.handle(AdoptPolicy(read, first=not adopted))
             adopted = await self._adopted()
         self._policies |= {a.digest: a.policy.open for a in adopted}
         self._put_in_force(adopted)
@@ -99,11 +99,12 @@ class Engine:
         return [event for _, event in stream if isinstance(event, PolicyAdopted)]
 
     def _put_in_force(self, adopted: list[PolicyAdopted]) -> None:
-        now = self.clock.now()
-        due = [a for a in adopted if a.effective <= now]
-        last = adopted[-1]
-        self.policy = (due[-1] if due else adopted[0]).policy.open
-        self.coming = None if last.effective <= now else last
+        in_force = coming = adopted[0]
+        for later in adopted[1:]:
+            if coming.effective <= later.at:
+                in_force = coming
+            coming = later  # one that had not come into force never does
+        self.policy, self.coming = in_force.policy.open, coming
 
     def _policy_now(self) -> Policy:
         if self.coming is not None and self.coming.effective <= self.clock.now():

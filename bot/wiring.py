@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import ClientSession, ClientTimeout, web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -45,6 +45,7 @@ class Bot:
     client: AsyncWebClient
     web: web.Application
     background: Background
+    working: asyncio.Task[None]  # the worker; when it ends, something is badly wrong
 
 
 def machine_clock(store: SqliteStore) -> MachineClock:
@@ -72,6 +73,8 @@ async def bot(
     """The bot, with its worker running, until the context is left; then it is drained."""
     token = settings.slack_bot_token.get_secret_value()
     client = slack_client(token, settings.slack_api_url)
+    # one for all calls, so that connections are kept; its timeout counts, not the client's
+    client.session = ClientSession(timeout=ClientTimeout(total=client.timeout))
     secret = settings.slack_signing_secret
     background = Background()
     engine = Engine(
@@ -103,7 +106,8 @@ async def bot(
         return wrong
 
     working = asyncio.create_task(worker.run(), name="worker")
-    made = Bot(engine, worker, bolt, client, web_app(bolt if secret else None, ready), background)
+    served = web_app(bolt if secret else None, ready)
+    made = Bot(engine, worker, bolt, client, served, background, working)
     try:
         yield made
     finally:
@@ -111,8 +115,7 @@ async def bot(
         working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await working
-        if client.session is not None:
-            await client.session.close()
+        await client.session.close()
 
 
 async def watch_policy(

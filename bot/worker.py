@@ -53,6 +53,8 @@ class Worker:
 
     async def run(self) -> None:
         await self.engine.store.run(scripts.free_leases)
+        now = self.engine.clock.now()
+        await self.engine.store.run(lambda tx: scripts.forget_deliveries(tx, now))
         try:
             while True:
                 self.wake.clear()

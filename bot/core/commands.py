@@ -132,9 +132,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class AdoptPolicy:
-    """`policy` was read and differs from the one adopted last."""
+    """`policy` was read and differs from the one adopted last, if one was."""
 
     policy: Policy
+    first: bool = False
     by: str = WORKER
 
 

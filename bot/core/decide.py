@@ -140,8 +140,10 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
             asked = words(command.text)
             return [Queried(at=now, by=by, query=asked, answered=command.answered)]
         case AdoptPolicy():
-            wait = facts.policy.longest_cool_off if facts.ever_filed else 0
             told = changes(facts.policy, command.policy)
+            wait = facts.policy.longest_cool_off if facts.ever_filed and told else 0
+            if not told and not command.first:
+                told = ("The change that was announced is taken back.",)
             return [
                 PolicyAdopted(
                     at=now,

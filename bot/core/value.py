@@ -6,4 +6,6 @@ from pydantic import BaseModel, ConfigDict
 class Value(BaseModel):
     """An immutable value. An unknown key or a value of another type is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True
+    )

@@ -11,13 +11,14 @@ from bot.core.actions import ActionKind
 from bot.core.commands import Query
 from bot.core.decide import Refused
 from bot.core.rules import Act
+from bot.core.text import one_line
 from bot.engine import Engine
 from bot.slack.background import Background
 from bot.slack.clicks import Clicks
 from bot.slack.filing import Filing
 from bot.slack.screen import Body
 from bot.slack.views import audit as audit_view
-from bot.slack.views.common import escape, one_line
+from bot.slack.views.common import escape
 from bot.slack.views.ids import request_id
 from bot.slack.views.told import status_line
 from bot.store import scripts

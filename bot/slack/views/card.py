@@ -4,21 +4,20 @@ from typing import Any
 
 from bot.core.actions import ACTIONS, Outcome, Reversibility
 from bot.core.assess import Assessment
+from bot.core.duration import spelled
 from bot.core.request import WAITING, Phase, Request
 from bot.core.rules import Act
 from bot.core.subject import Snapshot
+from bot.core.text import cut, one_line
 from bot.slack.views.common import (
     Blocks,
     button,
     confirm,
     context,
-    cut,
     escape,
     fields,
     header,
     hosts,
-    length,
-    one_line,
     overflow,
     quote,
     section,
@@ -205,7 +204,7 @@ def _ended(a: Assessment) -> list[str]:
             done = ACTIONS[a.request.action].done.capitalize()
             lines = [f":white_check_mark: *{done}* {at}: {OUTCOME[ending.outcome]}{seen}"]
             if a.undone_by is not None:
-                away = f" after {length(a.away)} away" if a.away is not None else ""
+                away = f" after {spelled(a.away)} away" if a.away is not None else ""
                 lines.append(f":leftwards_arrow_with_hook: *Restored*{away} by {a.undone_by}")
             return lines
         case Phase.FAILED:

@@ -1,34 +1,15 @@
 """What all views are made of: safe text, times in the reader's zone, blocks."""
 
-import datetime
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
+
+from bot.core.text import cut, one_line, utc, visible
 
 Block = dict[str, Any]
 Blocks = list[Block]
 
 SECTION_MOST = 2900  # characters; Slack refuses 3000
-# Characters that change how the text around them reads, without being seen.
-_HIDDEN = {"Cf", "Cc", "Zl", "Zp", "Cs", "Co"}
-
-
-def visible(text: str) -> str:
-    """`text` with every character that hides or turns text shown by its number, lines kept."""
-    return "".join(
-        c if c == "\n" or unicodedata.category(c) not in _HIDDEN else f"⟨U+{ord(c):04X}⟩"
-        for c in text.replace("\r\n", "\n").replace("\t", " ")
-    )
-
-
-def one_line(text: str, most: int) -> str:
-    """`text` made visible, on one line, of at most `most` characters."""
-    return cut(" ".join(visible(text).split()), most)
-
-
-def cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def escape(text: str) -> str:
@@ -44,25 +25,6 @@ def user(id: str) -> str:
 def when(ms: int, style: str = "{date_short_pretty} at {time_secs}") -> str:
     """An instant in the reader's own zone; in UTC where that cannot be shown."""
     return f"<!date^{ms // 1000}^{style}|{utc(ms)}>"
-
-
-def utc(ms: int) -> str:
-    """ISO 8601 to the second, e.g. 2026-11-24T10:00:00Z."""
-    return datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def length(ms: int) -> str:
-    """A length of time in words, e.g. 1 h 30 min."""
-    seconds = ms // 1000
-    if seconds < 60:
-        return f"{seconds} s" if ms >= 1000 else f"{ms} ms"
-    minutes, rest = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes} min" + (f" {rest} s" if rest else "")
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h" + (f" {minutes} min" if minutes else "")
-    return f"{hours // 24} days" + (f" {hours % 24} h" if hours % 24 else "")
 
 
 def hosts(links: Sequence[str]) -> str:

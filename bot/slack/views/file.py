@@ -9,6 +9,7 @@ from bot.core.actions import ACTIONS, ActionKind
 from bot.core.events import Grounds
 from bot.core.reasons import ReasonCode
 from bot.core.subject import Snapshot
+from bot.core.text import one_line
 from bot.slack.views.card import account, reach
 from bot.slack.views.common import (
     Block,
@@ -17,7 +18,6 @@ from bot.slack.views.common import (
     escape,
     fields,
     modal,
-    one_line,
     plain,
     section,
     text_input,

@@ -6,7 +6,7 @@ from bot.core.actions import Reversibility
 from bot.core.assess import Assessment
 from bot.core.request import Phase, Request
 from bot.core.rules import Act
-from bot.slack.views.card import facts, progress, title
+from bot.slack.views.card import approve_button, facts, progress, title
 from bot.slack.views.common import (
     Block,
     Blocks,
@@ -77,7 +77,7 @@ def details(
     blocks.append(section("\n".join(progress(a))))
     row = []
     if Act.APPROVE in acts:
-        row.append(button(Act.APPROVE.value, "approve", value, "primary"))
+        row.append(approve_button(r, value))
     if Act.VETO in acts:
         row.append(button(Act.VETO.value, "veto", value, "danger"))
     if Act.RESTORE in acts:

@@ -25,14 +25,13 @@ from bot.core.events import (
 from bot.core.request import Phase, Request
 from bot.core.rules import Act
 from bot.core.sealed import Sealed, Words
+from bot.core.text import cut, one_line
 from bot.slack.views.card import OUTCOME, account, asks, title
 from bot.slack.views.common import (
     Blocks,
     button,
     context,
-    cut,
     escape,
-    one_line,
     section,
     user,
     when,

@@ -1,0 +1,57 @@
+# `make sandbox` and `make test` do all of their own set-up; they need Python 3.11+, pip, venv, make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := .venv/.run
+DEV := .venv/.dev
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: sandbox test test-all gates mutants bench pictures lock clean
+
+sandbox: $(RUN)
+	@$(BIN)/nolone sandbox
+
+test: $(DEV)
+	@$(PYTEST) -q -n 2 -m "not synapse and not browser and not slow"
+
+# adds real Synapse (in a venv of its own) and headless Chromium (Debian's)
+test-all: $(DEV)
+	@tests/platforms/start_synapse.sh .work/synapse-venv
+	@NOLONE_TEST_ALL=1 $(PYTEST) -q -n 2
+
+gates: $(DEV)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict bot
+	@$(BIN)/lint-imports
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q tests/core tests/ledger
+	@$(BIN)/coverage report
+
+mutants: $(DEV)
+	@$(BIN)/python -m tests.mutants
+
+bench: $(DEV)
+	@$(BIN)/python -m tests.bench
+
+pictures: $(DEV)
+	@$(BIN)/python -m tests.browser.pictures
+
+# the locks name no index
+lock: $(DEV)
+	@printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.txt pyproject.toml -
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
+
+clean:
+	rm -rf .venv .work
+
+$(RUN): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): $(RUN) requirements-dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@touch $@

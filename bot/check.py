@@ -1,0 +1,243 @@
+"""`nolone check`: each thing that is wrong with an installation, and its remedy."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import ClientError
+from pydantic import ValidationError
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import policyfile
+from bot.clock import MachineClock, wall
+from bot.core.policy import Group, Policy
+from bot.manifest import SCOPES
+from bot.platforms import resolve
+from bot.policyfile import PolicyError
+from bot.ports import Clock, Platform, PlatformError
+from bot.settings import Settings, SettingsError, read_settings
+from bot.slack.app import slack_client
+from bot.slack.people import channel_flaw
+from bot.store.sqlite import SqliteStore
+from bot.store.tx import StoreError
+from bot.wiring import facts_of
+
+CLOCK_OFF_MOST = 60_000  # ms between the wall clock and the clock in use
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the check. `wrong` None: it is as it should be."""
+
+    what: str
+    wrong: str | None = None
+    fatal: bool = True  # `run` refuses to start with it
+
+    def __str__(self) -> str:
+        if self.wrong is None:
+            return f"ok     {self.what}"
+        return f"{'WRONG' if self.fatal else 'note '}  {self.what}: {self.wrong}"
+
+
+async def everything() -> list[Finding]:
+    """All that can be checked without changing anything."""
+    try:
+        settings = read_settings()
+    except SettingsError as e:
+        return [Finding("settings", line) for line in str(e).splitlines()]
+    found = [Finding("settings")]
+    clock = MachineClock(None)
+    try:
+        platforms = open_platforms(settings, clock)
+    except SettingsError as e:
+        return [*found, *(Finding("platform", line) for line in str(e).splitlines())]
+    for platform in platforms.values():
+        found.append(await _platform(platform))
+        await platform.aclose()
+    found += database(settings)
+    policy, problems = read_policy(settings, platforms)
+    found += problems
+    if policy is not None:
+        found += await slack(client(settings), policy)
+        found += await _socket(client(settings), settings)
+    return found
+
+
+def open_platforms(settings: Settings, clock: Clock) -> dict[str, Platform]:
+    """The configured platforms. Raises SettingsError naming what is missing."""
+    made: dict[str, Platform] = {}
+    for name in settings.nolone_platforms:
+        try:
+            made[name] = resolve(name, clock)
+        except LookupError as e:
+            raise SettingsError(f"NOLONE_PLATFORMS: {e}") from e
+        except ValidationError as e:
+            lines = []
+            for problem in e.errors(include_url=False, include_input=False):
+                variable = "_".join(str(part) for part in (name, *problem["loc"])).upper()
+                said = problem["msg"].removeprefix("Value error, ")
+                lines.append(
+                    f"{variable}: {'it is not set' if problem['type'] == 'missing' else said}"
+                )
+            raise SettingsError("\n".join(lines)) from None
+    return made
+
+
+def read_policy(
+    settings: Settings, platforms: Mapping[str, Platform]
+) -> tuple[Policy | None, list[Finding]]:
+    try:
+        policy = policyfile.load(settings.nolone_policy, platforms=facts_of(platforms))
+    except PolicyError as e:
+        return None, [Finding("policy", line) for line in str(e).splitlines()]
+    notes = [Finding("policy", w, fatal=False) for w in policyfile.warnings(policy)]
+    return policy, [Finding(f"policy {policy.digest[:8]}"), *notes]
+
+
+def database(settings: Settings) -> list[Finding]:
+    name = f"database {settings.database}"
+    if not settings.database.exists():
+        return [Finding(name, "it is not there yet: run `nolone migrate`")]
+    try:
+        store = SqliteStore(settings.database)
+    except StoreError as e:
+        in_use = "in use by another process" in str(e)
+        return [Finding(name, str(e), fatal=not in_use)]
+    try:
+        pending = store.pending()
+    finally:
+        store.close()
+    if pending:
+        return [
+            Finding(name, f"it is of an earlier version: run `nolone migrate` ({len(pending)})")
+        ]
+    return [Finding(name)]
+
+
+async def _platform(platform: Platform) -> Finding:
+    name = f"platform {platform.name}"
+    try:
+        await platform.find("nolone-check")
+    except PlatformError as e:
+        return Finding(name, str(e), fatal=False)
+    return Finding(name)
+
+
+def client(settings: Settings) -> AsyncWebClient:
+    """A client of Slack's Web API, as the settings say."""
+    return slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+
+
+async def slack(client: AsyncWebClient, policy: Policy) -> list[Finding]:
+    """Token, workspace, scopes, the review channel, and the groups of the policy."""
+    said, wrong = await _ask(client.auth_test)
+    if said is None:
+        reachable = not wrong.startswith("Slack could not be reached")
+        return [Finding("Slack", f"{wrong}. Reinstall the app and set its token", fatal=reachable)]
+    found = [Finding(f"Slack, as {said['user']} in {said['team']}")]
+    if said["team_id"] != policy.workspace:
+        found.append(
+            Finding(
+                "workspace",
+                f"the token is for {said['team_id']}, the policy says {policy.workspace}",
+            )
+        )
+    granted = set(said.headers.get("x-oauth-scopes", "").replace(" ", "").split(","))
+    missing = sorted(set(SCOPES) - granted)
+    if missing:
+        why = "; ".join(f"{scope} ({SCOPES[scope]})" for scope in missing)
+        found.append(
+            Finding("scopes", f"missing {why}. Paste the manifest again and reinstall the app")
+        )
+    else:
+        found.append(Finding("scopes"))
+    found.append(await _channel(client, policy.channels.review))
+    who = policy.people
+    groups = {"agents": who.agents, "managers": who.managers, **who.reviewers}
+    for name, group in groups.items():
+        found.append(await _group(client, name, group))
+    return found
+
+
+async def _channel(client: AsyncWebClient, channel: str) -> Finding:
+    name = f"review channel {channel}"
+
+    async def ask() -> Any:
+        return await client.conversations_info(channel=channel)
+
+    said, wrong = await _ask(ask)
+    if said is None:
+        return Finding(name, f"{wrong}. Invite the bot to it, or name another", fatal=False)
+    return Finding(name, channel_flaw(said["channel"]), fatal=False)
+
+
+async def _group(client: AsyncWebClient, name: str, group: Group) -> Finding:
+    """A group that can be read and has somebody in it who may act."""
+    title = f"group {name}"
+    members = group.users or frozenset()
+    if group.usergroup is not None:
+        usergroup = group.usergroup
+
+        async def ask() -> Any:
+            return await client.usergroups_users_list(usergroup=usergroup)
+
+        said, wrong = await _ask(ask)
+        if said is None:
+            remedy = "Check the id; free plans have no user groups: list `users` instead"
+            return Finding(title, f"{wrong}. {remedy}", fatal=False)
+        members = frozenset(said["users"])
+    if not members:
+        return Finding(title, "nobody is in it: nobody can approve for it", fatal=False)
+    unable = []
+    for id in sorted(members):
+
+        async def look(id: str = id) -> Any:
+            return await client.users_info(user=id)
+
+        said, _ = await _ask(look)
+        user = said["user"] if said is not None else None
+        if user is None or user.get("deleted") or user.get("is_bot") or user.get("is_restricted"):
+            unable.append(id)
+    if unable:
+        text = f"{', '.join(unable)} cannot act (not there, deactivated, a guest or a bot)"
+        return Finding(title, text, fatal=False)
+    return Finding(f"{title}, {len(members)} people")
+
+
+async def _socket(client: AsyncWebClient, settings: Settings) -> list[Finding]:
+    if settings.slack_app_token is None:
+        if settings.slack_signing_secret is None:
+            text = "set SLACK_SIGNING_SECRET for HTTP, or SLACK_APP_TOKEN for Socket Mode"
+            return [Finding("deliveries", text)]
+        return [Finding("deliveries, by HTTP")]
+    token = settings.slack_app_token.get_secret_value()
+
+    async def ask() -> Any:
+        return await client.apps_connections_open(app_token=token)
+
+    said, wrong = await _ask(ask)
+    if said is None:
+        return [Finding("Socket Mode", f"{wrong}. Make an app-level token with connections:write")]
+    return [Finding("deliveries, by Socket Mode")]
+
+
+async def _ask(call: Callable[[], Awaitable[Any]]) -> tuple[Any, str]:
+    """The answer, or None and what went wrong."""
+    try:
+        return await call(), ""
+    except SlackApiError as e:
+        return None, f"Slack answers {e.response['error']}"
+    except (ClientError, TimeoutError, OSError):
+        return None, "Slack could not be reached"
+
+
+def clock_is_off(clock: MachineClock) -> Finding:
+    """Whether the clock in use, anchored at the first start in this boot, is far from the wall's."""
+    off = abs(clock.now() - wall())
+    if off <= CLOCK_OFF_MOST:
+        return Finding("clock")
+    text = (
+        f"it differs from the wall clock by {off // 1000} s: set the wall clock right, and reboot"
+    )
+    return Finding("clock", text, fatal=False)
