@@ -6,7 +6,7 @@ RUN := .venv/.run
 DEV := .venv/.dev
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: sandbox test test-all gates mutants bench pictures lock clean
+.PHONY: sandbox test test-all test-slow gates mutants bench bench-quick pictures docs lock clean
 
 sandbox: $(RUN)
 	@$(BIN)/nolone sandbox
@@ -14,10 +14,12 @@ sandbox: $(RUN)
 test: $(DEV)
 	@$(PYTEST) -q -n 2 -m "not synapse and not browser and not slow"
 
-# adds real Synapse (in a venv of its own) and headless Chromium (Debian's)
-test-all: $(DEV)
+test-all: test test-slow
+
+# what `make test` leaves out: real Synapse (in a venv of its own), Debian's Chromium, the crashes
+test-slow: $(DEV)
 	@tests/platforms/start_synapse.sh .work/synapse-venv
-	@NOLONE_TEST_ALL=1 $(PYTEST) -q -n 2
+	@NOLONE_TEST_ALL=1 $(PYTEST) -q -n 2 -m "synapse or browser or slow"
 
 gates: $(DEV)
 	@$(BIN)/ruff check .
@@ -34,8 +36,14 @@ mutants: $(DEV)
 bench: $(DEV)
 	@$(BIN)/python -m tests.bench
 
+bench-quick: $(DEV)
+	@$(BIN)/python -m tests.bench --quick
+
 pictures: $(DEV)
 	@$(BIN)/python -m tests.browser.pictures
+
+docs: $(DEV)
+	@$(BIN)/python -m tests.docs.generate
 
 # the locks name no index
 lock: $(DEV)

@@ -16,7 +16,7 @@ from bot.manifest import SCOPES
 from bot.platforms import resolve
 from bot.policyfile import PolicyError
 from bot.ports import Clock, Platform, PlatformError
-from bot.settings import Settings, SettingsError, read_settings
+from bot.settings import Settings, SettingsError, StoreSettings, read_settings
 from bot.slack.app import slack_client
 from bot.slack.people import channel_flaw
 from bot.store.sqlite import SqliteStore
@@ -43,7 +43,7 @@ class Finding:
 async def everything() -> list[Finding]:
     """All that can be checked without changing anything."""
     try:
-        settings = read_settings()
+        settings = read_settings(Settings)
     except SettingsError as e:
         return [Finding("settings", line) for line in str(e).splitlines()]
     found = [Finding("settings")]
@@ -95,7 +95,7 @@ def read_policy(
     return policy, [Finding(f"policy {policy.digest[:8]}"), *notes]
 
 
-def database(settings: Settings) -> list[Finding]:
+def database(settings: StoreSettings) -> list[Finding]:
     name = f"database {settings.database}"
     if not settings.database.exists():
         return [Finding(name, "it is not there yet: run `nolone migrate`")]

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import pwd
 import signal
 import sys
 from pathlib import Path
@@ -11,11 +13,14 @@ import click
 from bot import check as checks
 from bot import manifest as manifests
 from bot import policyfile, wiring
+from bot.audit import show
+from bot.audit.ask import ask_on_host
+from bot.audit.query import BadQuery
 from bot.core.policy import Policy
 from bot.logs import set_up
 from bot.policyfile import PolicyError
-from bot.settings import Settings, SettingsError, read_settings
-from bot.store.sqlite import SqliteStore
+from bot.settings import Settings, SettingsError, StoreSettings, read_settings
+from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.store.tx import StoreError
 
 log = logging.getLogger("bot")
@@ -38,7 +43,7 @@ def main() -> None:
 def run(socket: bool) -> None:
     """Run the bot."""
     try:
-        settings = read_settings()
+        settings = read_settings(Settings)
     except SettingsError as e:
         raise Wrong(f"The settings are wrong:\n{e}") from e
     set_up(settings.log_format)
@@ -163,6 +168,31 @@ def _policy(file: Path) -> Policy:
         raise Wrong(str(e)) from e
 
 
+@main.group()
+def audit() -> None:
+    """Query the trail."""
+
+
+@audit.command("show", context_settings={"ignore_unknown_options": True})
+@click.argument("query", nargs=-1)
+@click.option("--page", type=click.IntRange(1), default=1, show_default=True)
+def audit_show(query: tuple[str, ...], page: int) -> None:
+    """Answer QUERY as /audit does in Slack; `help` says what can be asked. It is recorded."""
+    store: SqliteVisit | None = None
+    try:
+        settings = read_settings(StoreSettings)
+        store = SqliteVisit(settings.database)
+        clock = wiring.visiting_clock(store)
+        user = pwd.getpwuid(os.getuid()).pw_name
+        found = ask_on_host(store, clock, user, " ".join(query), page, show.PAGE_SIZE)
+    except (SettingsError, StoreError, BadQuery) as e:
+        raise Wrong(str(e)) from e
+    finally:
+        if store is not None:
+            store.close()
+    click.echo(show.text(found))
+
+
 @main.command()
 @click.option("--url", help="Where Slack reaches the bot, e.g. https://bot.example.org")
 @click.option("--socket", is_flag=True, help="For Socket Mode: Slack need not reach the bot.")
@@ -179,7 +209,7 @@ def manifest(url: str | None, socket: bool) -> None:
 def migrate() -> None:
     """Bring the database to this version's schema."""
     try:
-        settings = read_settings()
+        settings = read_settings(StoreSettings)
         store = SqliteStore(settings.database)
     except (SettingsError, StoreError) as e:
         raise Wrong(str(e)) from e

@@ -358,13 +358,13 @@ class Engine:
         complete = await self.store.run(script)
         return objection(act, request, complete.person(person), complete, now)
 
-    def forget_groups(self) -> None:
-        """Slack says that a group changed: read them anew."""
-        self._known.forget_groups()
+    def forget_group(self, usergroup: str) -> bool:
+        """Slack says that a user group changed: read it anew. Whether it is one of ours."""
+        return self._known.forget_group(usergroup)
 
-    def forget_person(self, id: str) -> None:
-        """Slack says that a person changed: read them anew."""
-        self._known.forget_person(id)
+    def forget_person(self, id: str) -> bool:
+        """Slack says that a person changed: read them anew. Whether they were asked for before."""
+        return self._known.forget_person(id)
 
 
 def _concerned(request: Request | None) -> set[str]:
@@ -390,11 +390,14 @@ class _Known:
         self._groups: dict[str, tuple[int, frozenset[str]]] = {}
         self._channels: dict[str, tuple[int, str | None]] = {}
 
-    def forget_groups(self) -> None:
-        self._groups = {id: (0, members) for id, (_, members) in self._groups.items()}
+    def forget_group(self, usergroup: str) -> bool:
+        if usergroup not in self._groups:
+            return False
+        self._groups[usergroup] = (0, self._groups[usergroup][1])
+        return True
 
-    def forget_person(self, id: str) -> None:
-        self._people.pop(id, None)
+    def forget_person(self, id: str) -> bool:
+        return self._people.pop(id, None) is not None
 
     def _fresh(self, at: int) -> bool:
         return self._clock.now() - at < FRESH_FOR

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -12,16 +12,32 @@ class SettingsError(Exception):
     """Something in the environment is wrong; one line for each thing, with the remedy."""
 
 
-class Settings(BaseSettings):
-    """Every setting of `run`. Secrets are never shown; addresses come from here and nowhere else."""
+class StoreSettings(BaseSettings):
+    """Where the database is: all that looking at the trail and migrating take."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: str = "sqlite:///nolone.db"
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_sqlite(cls, value: str) -> str:
+        if not re.fullmatch(r"sqlite:///.+", value):
+            raise ValueError("write sqlite:/// and the path of a file, e.g. sqlite:///nolone.db")
+        return value
+
+    @property
+    def database(self) -> Path:
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+
+class Settings(StoreSettings):
+    """Every setting of `run`. Secrets are never shown; addresses come from here and nowhere else."""
 
     slack_bot_token: SecretStr
     slack_signing_secret: SecretStr | None = None  # HTTP
     slack_app_token: SecretStr | None = None  # Socket Mode
     slack_api_url: str = "https://slack.com/api/"
-    database_url: str = "sqlite:///nolone.db"
     nolone_policy: Path = Path("policy.yaml")
     nolone_platforms: Annotated[tuple[str, ...], NoDecode] = ()
     nolone_origin: str = "nolone"
@@ -52,13 +68,6 @@ class Settings(BaseSettings):
             raise ValueError("it has to be an address that ends in /api/")
         return value
 
-    @field_validator("database_url")
-    @classmethod
-    def _is_sqlite(cls, value: str) -> str:
-        if not re.fullmatch(r"sqlite:///.+", value):
-            raise ValueError("write sqlite:/// and the path of a file, e.g. sqlite:///nolone.db")
-        return value
-
     @field_validator("nolone_platforms", mode="before")
     @classmethod
     def _is_a_list(cls, value: object) -> object:
@@ -79,15 +88,14 @@ class Settings(BaseSettings):
             raise ValueError("NOLONE_PLATFORMS is not set: name one or more, e.g. synapse")
         return self
 
-    @property
-    def database(self) -> Path:
-        return Path(self.database_url.removeprefix("sqlite:///"))
+
+S = TypeVar("S", bound=StoreSettings)
 
 
-def read_settings() -> Settings:
+def read_settings(kind: type[S]) -> S:
     """The settings from the environment. Raises SettingsError naming everything that is wrong."""
     try:
-        return Settings()
+        return kind()
     except ValidationError as e:
         lines = []
         for problem in e.errors(include_url=False, include_input=False):

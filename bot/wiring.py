@@ -25,7 +25,7 @@ from bot.slack.background import Background
 from bot.slack.effects import SlackMessenger
 from bot.slack.people import SlackDirectory
 from bot.store import scripts
-from bot.store.sqlite import SqliteStore
+from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.web import web_app
 from bot.worker import Worker
 
@@ -55,6 +55,13 @@ def machine_clock(store: SqliteStore) -> MachineClock:
     clock = MachineClock(Anchor(*kept) if kept else None, newest)
     store.run_now(lambda tx: scripts.keep_clock_anchor(tx, *clock.anchor))
     return clock
+
+
+def visiting_clock(store: SqliteVisit) -> MachineClock:
+    """The clock that the bot on this database goes by, for whoever looks in from outside."""
+    kept = store.run_now(scripts.clock_anchor)
+    newest = store.run_now(scripts.newest)
+    return MachineClock(Anchor(*kept) if kept else None, newest)
 
 
 def facts_of(platforms: Mapping[str, Platform]) -> dict[str, frozenset[str]]:

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 LEASE = 30_000  # ms that a row is ours
 WORK_WITHIN = 25.0  # s on the monotonic clock: ends before the lease does
-OBSERVE_FOR = 10.0  # s that the effect is looked for after the platform answered
-OBSERVE_EVERY = 0.2  # s
+OBSERVE_FOR = 10_000  # ms that the effect is looked for after the platform answered
+OBSERVE_EVERY = 200  # ms
 WAIT_AGAIN = 1_000  # ms until a Start that had to wait is tried again
 UNKNOWN_AGAIN = 10_000  # ms between two looks at an effect that is not known
 RETRY_MOST = 60_000  # ms, the longest pause between two tries of a delivery
@@ -48,7 +48,7 @@ class Worker:
         self.wake = asyncio.Event()
         self.seen_at = 0  # when the loop last went round (ms)
         self._messenger = messenger
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: set[asyncio.Task[None]] = set()
         engine.committed.append(self.wake.set)
 
     async def run(self) -> None:
@@ -66,9 +66,9 @@ class Worker:
                     due = max(due, self.engine.clock.now() + 1)
                 await self.engine.clock.wait(due, self.wake)
         finally:
-            for task in self._running.values():
+            for task in self._running:
                 task.cancel()
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await asyncio.gather(*self._running, return_exceptions=True)
 
     async def round(self) -> None:
         """Begin everything that is due and not under way."""
@@ -91,16 +91,16 @@ class Worker:
             await self.round()
             if not self._running:
                 return
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await asyncio.gather(*self._running, return_exceptions=True)
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        if name in self._running:
-            work.close()
-            return
-        task = self._running[name] = asyncio.create_task(work, name=name)
+        # never left out because the same is still under way: that one may have done its last look
+        # already, and what was taken from the database would lie there until its lease ends
+        task = asyncio.create_task(work, name=name)
+        self._running.add(task)
 
         def ended(done: asyncio.Task[None]) -> None:
-            del self._running[name]
+            self._running.discard(done)
             self.wake.set()
             if not done.cancelled() and (e := done.exception()) is not None:
                 log.error("%s failed", name, exc_info=e)
@@ -120,6 +120,7 @@ class Worker:
             case Phase.OPEN:
                 await self._give(Expire(id))
             case Phase.READY if request.run_by is not None and now >= request.run_by:
+                self.engine.waiting.pop(id, None)
                 await self._give(Expire(id))
             case Phase.READY:
                 if (why := await self._give(Start(id))) is None:
@@ -286,16 +287,17 @@ class Worker:
         self, platform: Platform, order: Order, receipt: Receipt | None, why: str
     ) -> Finding:
         """Look for the effect on the platform's other surface; an answer is not evidence."""
-        end = time.monotonic() + OBSERVE_FOR
+        clock = self.engine.clock
+        end = clock.now() + OBSERVE_FOR
         seen: Observed | None = None
         while True:
             with contextlib.suppress(PlatformError):
                 seen = await platform.observe(order.subject)
                 if seen.state is ACTIONS[order.action].wanted:
                     return Seen(Outcome.VERIFIED, receipt, seen)
-            if time.monotonic() >= end:
+            if (now := clock.now()) >= end:
                 break
-            await asyncio.sleep(OBSERVE_EVERY)
+            await clock.wait(now + OBSERVE_EVERY, asyncio.Event())
         if receipt is not None and seen is not None:
             with contextlib.suppress(PlatformError):
                 written = await platform.fetch(order.subject)

@@ -88,6 +88,7 @@ def _holds(request: Request, facts: Facts, phase: Phase) -> list[str]:
             holds.append(f"nobody is in {', '.join(empty)}")
     if ACTIONS[request.action].restrictive and facts.channel is not None:
         holds.append(facts.channel)
-    if phase is Phase.READY and facts.waiting is not None:
-        holds.append(facts.waiting)
+    waits = facts.waiting if phase is Phase.READY else None
+    if waits is not None and not any(hold in waits for hold in holds):
+        holds.append(waits)
     return holds

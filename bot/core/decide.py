@@ -1,6 +1,8 @@
 """Every transition there is. `decide` answers a command with events, or refuses it; nobody else
 constructs an event or an order."""
 
+from __future__ import annotations  # those of the functions inside `decide` would cost each call
+
 import hashlib
 from typing import assert_never
 
@@ -163,15 +165,15 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
 
     def rechecked() -> tuple[list[Event], str | None]:
         """What the present facts ask for instead, or why it has to wait; neither if all is well."""
-        for finding in findings(request, facts, now):
-            match finding:
-                case Lapse(why):
-                    return [Lapsed(at=now, by=by, why=words(why))], None
-                case Reopen(why):
-                    return [_reopened(request, facts, why, now, by)], None
-                case Defer(why) | Wait(why):
-                    return [], why
-        return [], None
+        match next(iter(findings(request, facts, now)), None):
+            case Lapse(why):
+                return [Lapsed(at=now, by=by, why=words(why))], None
+            case Reopen(why):
+                return [_reopened(request, facts, why, now, by)], None
+            case Defer(why) | Wait(why):
+                return [], why
+            case _:
+                return [], None
 
     match command:
         case Restore():
@@ -289,6 +291,8 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
                     return [AttemptEnded(at=now, by=by, why=words(why))]
                 case Unclear(why):
                     return [ExecutionUnknown(at=now, by=by, why=words(why))]
+                case _:  # pragma: no cover
+                    assert_never(command.finding)
         case Settle():
             allow(Act.SETTLE)
             if not command.reason.strip():

@@ -17,6 +17,7 @@ from bot.core.events import (
     QuorumReached,
     Reopened,
     Vetoed,
+    Withdrawn,
 )
 from bot.core.request import Request
 
@@ -35,6 +36,7 @@ LONGEST_PAUSE = 60_000  # ms
 
 TOLD_TO_THE_REQUESTER = (
     Vetoed,
+    Withdrawn,
     Lapsed,
     Expired,
     Reopened,

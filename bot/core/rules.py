@@ -8,7 +8,7 @@ from bot.core.facts import Facts, Missing, Person, Unread
 from bot.core.quorum import persons
 from bot.core.reasons import PROTECTIVE
 from bot.core.request import WAITING, Phase, Request
-from bot.core.subject import AccountState
+from bot.core.subject import AccountState, Snapshot
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -32,6 +32,7 @@ class Act(StrEnum):
     LOOK_UP = "look an account up to file on it"
     LOOK_UP_TO_RESTORE = "look an account up to restore it"
     QUERY = "query the trail"
+    LOOK = "look at a request"
 
 
 FILING = (Act.FILE, Act.FILE_RESTORE)
@@ -268,17 +269,12 @@ def protection(facts: Facts) -> str | None:
 def has_something_to_change(
     act: Act, request: Request | None, person: Person, facts: Facts, now: int
 ) -> str | None:
-    subject = facts.subject
-    if isinstance(subject, Missing | Unread):
-        return None
     action = ActionKind.DEACTIVATE if act is Act.FILE else ActionKind.RESTORE
-    if subject.state is AccountState.ERASED:
-        return (
-            "This account was erased by the platform: it can be neither deactivated nor restored."
-        )
-    if subject.state is ACTIONS[action].wanted:
-        by = f", by {subject.by}" if subject.by else ", by whom is unknown"
-        return f"This account is already {subject.state.value}{by}."
+    match facts.subject:
+        case Snapshot(state=AccountState.ERASED):
+            return "This account was erased by the platform: it can be neither deactivated nor restored."
+        case Snapshot(state=state, by=by) if state is ACTIONS[action].wanted:
+            return f"This account is already {state.value}, by {by or 'whom is unknown'}."
     return None
 
 

@@ -6,6 +6,4 @@ from pydantic import BaseModel, ConfigDict
 class Value(BaseModel):
     """An immutable value. An unknown key or a value of another type is an error."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.actions import ActionKind
 from bot.core.assess import may
+from bot.core.rules import Act
 from bot.engine import Engine
 from bot.ports import Nudge
 from bot.slack.background import Background
@@ -26,7 +27,7 @@ from bot.store import scripts
 
 log = logging.getLogger(__name__)
 
-PeopleChanged = Callable[[], Awaitable[None]]
+PeopleChanged = Callable[[], Coroutine[Any, Any, None]]
 
 
 def slack_client(token: str, api_url: str) -> AsyncWebClient:
@@ -52,7 +53,7 @@ def slack_app(
     screen = Screen(client, background)
     filing = Filing(engine, screen, background)
     clicks = Clicks(engine, screen, nudge)
-    commands = Commands(engine, filing, clicks)
+    commands = Commands(engine, screen, filing, clicks)
 
     @app.command("/request-deactivate")
     async def request_deactivate(ack: Any, body: dict[str, Any]) -> None:
@@ -65,13 +66,13 @@ def slack_app(
 
     @app.command("/audit")
     async def audit(ack: Any, body: dict[str, Any]) -> None:
-        await ack(**await commands.audit(body["user_id"], body.get("text", ""), body["trigger_id"]))
+        await ack(**await commands.audit(body))
 
-    @app.action(re.compile("approve|more|retract|withdraw"))
+    @app.action(_one_of("approve", "more", "retract", "withdraw"))
     async def decide(ack: Any, body: dict[str, Any]) -> None:
         await clicks.decide(body, ack)
 
-    @app.action(re.compile("veto|restore|settle|approve_form"))
+    @app.action(_one_of("veto", "restore", "settle", "approve_form"))
     async def open_form(ack: Any, body: dict[str, Any]) -> None:
         await clicks.open_form(body, ack)
 
@@ -85,13 +86,13 @@ def slack_app(
 
     @app.action(audit_view.PAGE)
     async def page(ack: Any, body: dict[str, Any]) -> None:
-        await commands.audit_page(body, ack, background)
+        await commands.audit_page(body, ack)
 
     @app.view(file_form.CALLBACK)
     async def file(ack: Any, body: dict[str, Any]) -> None:
         await filing.submitted(body, ack)
 
-    @app.view(re.compile("|".join((forms.VETO, forms.RESTORE, forms.APPROVE, forms.SETTLE))))
+    @app.view(_one_of(forms.VETO, forms.RESTORE, forms.APPROVE, forms.SETTLE))
     async def form(ack: Any, body: dict[str, Any]) -> None:
         await clicks.submitted(body, ack)
 
@@ -101,14 +102,14 @@ def slack_app(
             background.start(_publish_home(engine, client, event["user"]))
 
     @app.event("subteam_members_changed")
-    async def members_changed() -> None:
-        engine.forget_groups()
-        background.start(_coroutine(people_changed))
+    async def members_changed(event: dict[str, Any]) -> None:
+        if engine.forget_group(event["subteam_id"]):
+            background.start(people_changed())
 
     @app.event("user_change")
     async def user_changed(event: dict[str, Any]) -> None:
-        engine.forget_person(event["user"]["id"])
-        background.start(_coroutine(people_changed))
+        if engine.forget_person(event["user"]["id"]):  # it comes for everybody in the workspace
+            background.start(people_changed())
 
     @app.error
     async def failed(error: Exception, body: dict[str, Any]) -> BoltResponse:
@@ -123,11 +124,14 @@ def slack_app(
     return app
 
 
-async def _coroutine(call: PeopleChanged) -> None:
-    await call()
+def _one_of(*names: str) -> re.Pattern[str]:
+    """Bolt searches a pattern anywhere in an id: `approve` would be found in `approve_form`."""
+    return re.compile(rf"\A({'|'.join(names)})\Z")
 
 
 async def _publish_home(engine: Engine, client: AsyncWebClient, person: str) -> None:
+    if await engine.objection(Act.LOOK, person) is not None:
+        return
     ids = await engine.store.run(scripts.still_open)
     rows = []
     for id in ids[: home.SHOWN]:

@@ -36,9 +36,12 @@ class Clicks:
         name, value = action["action_id"], action.get("value")
         if name == "more":
             name, value = parse_more(action["selected_option"]["value"])
-        text = await self._decided(body, name, ids.parse(value), action)
+        ref = ids.parse(value)
+        text = await self._decided(body, name, ref, action)
         await ack()
         self._screen.tell(body, text)
+        if ref is not None and body.get("view", {}).get("callback_id") == forms.DETAILS:
+            self._screen.later(self._show_again(body, ref.request))
 
     async def _decided(self, body: Body, name: str, ref: Ref | None, action: Body) -> str:
         if ref is None:
@@ -133,37 +136,47 @@ class Clicks:
     async def check_again(self, body: Body, ack: Any) -> None:
         """Look at an unknown effect now; never bring it about again."""
         ref = ids.parse(body["actions"][0].get("value"))
-        request = None if ref is None else await self._engine.request(ref.request)
-        text = FORGED
-        if request is not None:
-            if request.phase(self._engine.clock.now()) is Phase.UNKNOWN:
-                await self._nudge(request.id)
-                text = f"{request.id} is being looked at now; the card shows what is seen."
-            else:
-                text = await self._state(request)
+        text = FORGED if ref is None else await self._check(body["user"]["id"], ref.request)
         await ack()
         self._screen.tell(body, text)
+
+    async def _check(self, person: str, id: str) -> str:
+        if (why := await self._engine.objection(Act.LOOK, person, id)) is not None:
+            return why
+        request = await self._engine.request(id)
+        assert request is not None
+        if request.phase(self._engine.clock.now()) is not Phase.UNKNOWN:
+            return await self._state(request)
+        await self._nudge(id)
+        return f"{id} is being looked at now; the card shows what is seen."
 
     async def details(self, body: Body, ack: Any) -> None:
         """Everything about a request, with the buttons that this one person may press."""
         ref = ids.parse(body["actions"][0].get("value"))
-        view = None if ref is None else await self.details_view(ref.request, body["user"]["id"])
-        text = ""
-        if view is None:
-            text = FORGED
-        else:
-            try:
-                await self._screen.open(body, view)
-            except NotShown as e:
-                text = f"{e}. Please try again."
+        text = FORGED if ref is None else await self._show(body, ref.request)
         await ack()
         if text:
             self._screen.tell(body, text)
 
-    async def details_view(self, id: str, person: str) -> Block | None:
+    async def _show(self, body: Body, id: str) -> str:
+        person = body["user"]["id"]
+        if (why := await self._engine.objection(Act.LOOK, person, id)) is not None:
+            return why
+        try:
+            await self._screen.open(body, await self._details(id, person))
+        except NotShown as e:
+            return f"{e}. Please try again."
+        return ""
+
+    async def _show_again(self, body: Body, id: str) -> None:
+        """The Details that somebody acted in, as they are now."""
+        person = body["user"]["id"]
+        if await self._engine.objection(Act.LOOK, person, id) is None:
+            await self._screen.update(body["view"]["id"], await self._details(id, person))
+
+    async def _details(self, id: str, person: str) -> Block:
         judged = await self._engine.assessment(id, person)
-        if judged is None:
-            return None
+        assert judged is not None
         a, facts, now = judged
         story = await self._story(id)
         acts = may(a, person, facts, now)

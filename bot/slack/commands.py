@@ -2,21 +2,16 @@
 
 from typing import Any
 
-from slack_sdk.webhook.async_client import AsyncWebhookClient
-
-from bot.audit.answer import answer
+from bot.audit.ask import ask
 from bot.audit.query import BadQuery
-from bot.audit.query import parse as parse_query
 from bot.core.actions import ActionKind
-from bot.core.commands import Query
 from bot.core.decide import Refused
 from bot.core.rules import Act
 from bot.core.text import one_line
 from bot.engine import Engine
-from bot.slack.background import Background
-from bot.slack.clicks import Clicks
+from bot.slack.clicks import FORGED, Clicks
 from bot.slack.filing import Filing
-from bot.slack.screen import Body
+from bot.slack.screen import Body, Screen
 from bot.slack.views import audit as audit_view
 from bot.slack.views.common import escape
 from bot.slack.views.ids import request_id
@@ -36,8 +31,9 @@ Reply = dict[str, Any]
 
 
 class Commands:
-    def __init__(self, engine: Engine, filing: Filing, clicks: Clicks) -> None:
+    def __init__(self, engine: Engine, screen: Screen, filing: Filing, clicks: Clicks) -> None:
         self._engine = engine
+        self._screen = screen
         self._filing = filing
         self._clicks = clicks
 
@@ -47,10 +43,8 @@ class Commands:
         match word.casefold(), rest.strip():
             case "help", _:
                 return _reply(HELP)
-            case "status", "":
-                return _reply(await self._all())
             case "status", name:
-                return _reply(await self._one(name))
+                return _reply(await self._status(body["user_id"], name))
             case ("veto" | "withdraw") as verb, name:
                 if (id := request_id(name)) is None:
                     return _reply(f"Which request? For example `/request-deactivate {verb} R-7`.")
@@ -59,7 +53,11 @@ class Commands:
                 return _reply(await self._clicks.withdraw_by_command(body, id))
         return _reply(await self._filing.begin(body, ActionKind.DEACTIVATE, text))
 
-    async def _all(self) -> str:
+    async def _status(self, person: str, name: str) -> str:
+        if (why := await self._engine.objection(Act.LOOK, person)) is not None:
+            return why
+        if name:
+            return await self._one(name)
         ids = await self._engine.store.run(scripts.still_open)
         lines = [await self._one(id) for id in ids[:SHOWN]]
         if len(ids) > SHOWN:
@@ -73,36 +71,33 @@ class Commands:
             return f"There is no request {escape(one_line(name, 40))}."
         return status_line(judged[0])
 
-    async def audit(self, person: str, text: str, delivery: str, page: int = 1) -> Reply:
+    async def audit(self, body: Body) -> Reply:
+        delivery = f"command/{body['trigger_id']}"
+        return await self._audit(body["user_id"], body.get("text", ""), delivery)
+
+    async def audit_page(self, body: Body, ack: Any) -> None:
+        """Another page of an answer, in its place."""
+        action, person = body["actions"][0], body["user"]["id"]
+        turn = audit_view.parse_page(action.get("value"))
+        reply = _reply(FORGED)
+        if turn is not None:
+            delivery = f"click/{person}/{action['action_id']}/{action['action_ts']}"
+            reply = await self._audit(person, turn.text, delivery, turn.page, turn.asked)
+        await ack()
+        self._screen.replace(body, reply)
+
+    async def _audit(
+        self, person: str, text: str, delivery: str, page: int = 1, asked: int | None = None
+    ) -> Reply:
         """The answer to a manager's query, which is an entry before it is answered."""
         if (why := await self._engine.objection(Act.QUERY, person)) is not None:
-            return _reply(why)
-        now = self._engine.clock.now()
+            return _reply(why)  # before anything is looked up
         try:
-            query = parse_query(text, now)
-        except BadQuery as e:
+            found = await ask(self._engine, person, text, delivery=delivery, page=page, asked=asked)
+        except (BadQuery, Refused) as e:
             return _reply(escape(str(e)))
-        found = await self._engine.store.run(lambda tx: answer(tx, query, now, page))
-        try:
-            await self._engine.handle(Query(person, text, found.total), f"command/{delivery}")
-        except Refused as e:
-            return _reply(str(e))
         said, blocks = audit_view.render(found)
         return {"text": said, "blocks": blocks}
-
-    async def audit_page(self, body: Body, ack: Any, background: Background) -> None:
-        """Another page of an answer, in its place."""
-        action = body["actions"][0]
-        text, page = audit_view.parse_page(action.get("value"))
-        delivery = f"click/{body['user']['id']}/{action['action_id']}/{action['action_ts']}"
-        reply = await self.audit(body["user"]["id"], text, delivery, page)
-        await ack()
-
-        async def replace() -> None:
-            url = AsyncWebhookClient(body["response_url"], retry_handlers=[])
-            await url.send(**reply, response_type="ephemeral", replace_original=True)
-
-        background.start(replace())
 
 
 def _reply(text: str) -> Reply:

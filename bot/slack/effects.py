@@ -14,6 +14,7 @@ from bot.core.policy import Policy
 from bot.core.request import Request, evolve
 from bot.engine import Engine
 from bot.ports import NotDelivered, Post
+from bot.slack.trouble import error_of, pause_of, status_of
 from bot.slack.views import card, told
 from bot.slack.views.common import Blocks, section
 from bot.store import scripts
@@ -37,8 +38,15 @@ HELD = {
     "missing_scope",
 }
 HELD_FOR = 30_000  # ms between tries
+NO_PARENT = {"cannot_reply_to_message", "message_not_found", "thread_not_found"}
 # this person can never be told by DM
-UNREACHABLE = {"user_not_found", "cannot_dm_bot", "user_disabled", "messages_tab_disabled"}
+UNREACHABLE = {
+    "cannot_dm_bot",
+    "channel_not_found",
+    "messages_tab_disabled",
+    "user_disabled",
+    "user_not_found",
+}
 
 
 class SlackMessenger:
@@ -135,26 +143,41 @@ class SlackMessenger:
         text = told.thread(request, event)
         if isinstance(event, Filed | Reopened | QuorumReached) and request.pinned.approvals > 0:
             text += self._mentions()
-        return await self._post(
-            key,
-            channel,
-            text,
-            [section(text)],
-            thread_ts=ts,
-            reply_broadcast=told.broadcast(event),
-        )
+        try:
+            return await self._post(
+                key,
+                channel,
+                text,
+                [section(text)],
+                thread_ts=ts,
+                reply_broadcast=told.broadcast(event),
+            )
+        except NotDelivered as e:
+            if str(e) not in NO_PARENT:
+                raise
+            # the card was deleted since it was last rendered: without another, nothing more of
+            # this request could be told
+            card_key = f"{stream}/card"
+            again = await self._card(card_key, stream, look=False)
+            await self._engine.store.run(lambda tx: scripts.keep_post(tx, card_key, again, seq))
+            raise NotDelivered("the card was deleted in Slack", retry_after_ms=1000) from e
 
     async def _direct(self, key: str, stream: str, seq: int, to: str, look: bool) -> Post | None:
         _, event = await self._story(stream, seq)
         judged = await self._engine.assessment(stream)
         assert judged is not None
         text, blocks = told.direct(judged[0], event, to)
-        if look:
-            opened = await self._call(self._client.conversations_open, to, users=to)
-            channel = opened["channel"]["id"]
-            if (found := await self._find(key, channel)) is not None:
-                return found
-        return await self._post(key, to, text, blocks)
+        try:
+            if look:
+                opened = await self._call(self._client.conversations_open, to, users=to)
+                channel = opened["channel"]["id"]
+                if (found := await self._find(key, channel)) is not None:
+                    return found
+            return await self._post(key, to, text, blocks)
+        except NotDelivered as e:
+            if str(e) not in UNREACHABLE:
+                raise
+            raise NotDelivered(str(e), final=True) from e
 
     async def _channel(self, key: str, seq: int, look: bool) -> Post | None:
         event = await self._engine.store.run(lambda tx: scripts.event_at(tx, seq))
@@ -211,15 +234,14 @@ class SlackMessenger:
         try:
             return await method(**args)
         except SlackApiError as e:
-            error = str(e.response.get("error", e.response.status_code))
-            if e.response.status_code == 429 or error in {"ratelimited", "rate_limited"}:
-                pause = int(e.response.headers.get("Retry-After", "1")) * 1000
+            error = error_of(e)
+            if (pause := pause_of(e)) is not None:
                 self._busy_until[lane] = now + pause
                 raise NotDelivered("Slack asked for a pause", retry_after_ms=pause) from e
-            if e.response.status_code >= 500 or error in UNCLEAR:
+            if status_of(e) >= 500 or error in UNCLEAR:
                 raise NotDelivered(f"Slack answers {error}", unclear=True) from e
             if error in HELD:
                 raise NotDelivered(error, retry_after_ms=HELD_FOR) from e
-            raise NotDelivered(error, final=error in UNREACHABLE) from e
+            raise NotDelivered(error) from e
         except (ClientError, TimeoutError, OSError) as e:
             raise NotDelivered("Slack could not be reached", unclear=True) from e

@@ -8,6 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.facts import Person
 from bot.ports import DirectoryError
+from bot.slack.trouble import error_of
 
 
 class SlackDirectory:
@@ -18,9 +19,9 @@ class SlackDirectory:
         try:
             said = await self._client.users_info(user=id)
         except SlackApiError as e:
-            if e.response["error"] in {"user_not_found", "user_not_visible"}:
+            if error_of(e) in {"user_not_found", "user_not_visible"}:
                 return Person(id, flaw="an account that is not in this workspace")
-            raise DirectoryError(f"Slack answers {e.response['error']}") from e
+            raise DirectoryError(f"Slack answers {error_of(e)}") from e
         except (ClientError, TimeoutError, OSError) as e:
             raise DirectoryError("Slack could not be reached") from e
         return _person(id, said["user"])
@@ -29,7 +30,7 @@ class SlackDirectory:
         try:
             said = await self._client.usergroups_users_list(usergroup=usergroup)
         except SlackApiError as e:
-            raise DirectoryError(f"Slack answers {e.response['error']}") from e
+            raise DirectoryError(f"Slack answers {error_of(e)}") from e
         except (ClientError, TimeoutError, OSError) as e:
             raise DirectoryError("Slack could not be reached") from e
         return frozenset(said["users"])
@@ -38,9 +39,9 @@ class SlackDirectory:
         try:
             said = await self._client.conversations_info(channel=channel)
         except SlackApiError as e:
-            if e.response["error"] == "channel_not_found":
+            if error_of(e) == "channel_not_found":
                 return "the review channel is not there, or the bot is not in it: invite the bot"
-            raise DirectoryError(f"Slack answers {e.response['error']}") from e
+            raise DirectoryError(f"Slack answers {error_of(e)}") from e
         except (ClientError, TimeoutError, OSError) as e:
             raise DirectoryError("Slack could not be reached") from e
         return channel_flaw(said["channel"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from aiohttp import ClientError
@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.slack.background import Background
+from bot.slack.trouble import error_of
 from bot.slack.views.common import Block
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Screen:
             async with asyncio.timeout(OPEN_WITHIN):
                 said = await show(trigger_id=body["trigger_id"], view=view)
         except SlackApiError as e:
-            raise NotShown(f"Slack could not open the form ({e.response['error']})") from e
+            raise NotShown(f"Slack could not open the form ({error_of(e)})") from e
         except (ClientError, TimeoutError, OSError) as e:
             raise NotShown("Slack did not open the form in time") from e
         view_id: str = said["view"]["id"]
@@ -49,30 +50,45 @@ class Screen:
         try:
             await self._client.views_update(view_id=view_id, view=view)
         except SlackApiError as e:
-            log.info("a form could not be updated: %s", e.response["error"])
+            log.info("a form could not be updated: %s", error_of(e))
         except (ClientError, TimeoutError, OSError):
             log.info("a form could not be updated: Slack could not be reached")
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it after the acknowledgement."""
+        self._background.start(work)
 
     def tell(self, body: Body, text: str) -> None:
         """Answer a click privately, after its acknowledgement."""
         self._background.start(self._tell(body, text))
 
-    async def _tell(self, body: Body, text: str) -> None:
-        if url := body.get("response_url"):
+    def replace(self, body: Body, reply: dict[str, Any]) -> None:
+        """Put something else in the place of the private answer that was clicked."""
+        self._background.start(self._replace(body, reply))
+
+    async def _replace(self, body: Body, reply: dict[str, Any]) -> None:
+        if not await self._respond(body, replace_original=True, **reply):
+            await self._tell(body, "That answer is too old to be turned over: please ask again.")
+
+    async def _respond(self, body: Body, **reply: Any) -> bool:
+        """Whether Slack took it; an answer's address lives for half an hour and five times."""
+        if not (url := body.get("response_url")):
+            return False
+        try:
             said = AsyncWebhookClient(url, retry_handlers=[])
-            try:
-                answer = await said.send(
-                    text=text, response_type="ephemeral", replace_original=False
-                )
-                if answer.status_code == 200:
-                    return
-            except (ClientError, TimeoutError, OSError):
-                pass  # then by direct message
+            answer = await said.send(response_type="ephemeral", **reply)
+        except (ClientError, TimeoutError, OSError):
+            return False
+        return answer.status_code == 200
+
+    async def _tell(self, body: Body, text: str) -> None:
+        if await self._respond(body, text=text, replace_original=False):
+            return
         try:
             await self._client.chat_postMessage(
                 channel=body["user"]["id"], text=text, unfurl_links=False, unfurl_media=False
             )
         except SlackApiError as e:
-            log.warning("an answer could not be given: %s", e.response["error"])
+            log.warning("an answer could not be given: %s", error_of(e))
         except (ClientError, TimeoutError, OSError):
             log.warning("an answer could not be given: Slack could not be reached")

@@ -2,9 +2,9 @@
 
 from dataclasses import asdict, dataclass
 
-from bot.core.actions import ActionKind, Outcome
+from bot.core.actions import Outcome
 from bot.core.request import Phase
-from bot.store.tx import Tx
+from bot.store.tx import Row, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,39 +112,34 @@ def still_open(tx: Tx, limit: int) -> tuple[int, tuple[str, ...]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """A request that was executed, or whose effect is not known; `at` in ms, None while unknown."""
+class Executed:
+    """A request that was executed; `at` in ms."""
 
     id: str
-    action: ActionKind
     requester: str
-    at: int | None
-    outcome: Outcome | None
+    at: int
+    outcome: Outcome
 
 
-def neighbours(tx: Tx, id: str) -> tuple[Changed | None, Changed | None, Changed | None]:
-    """What changed the same subject last before this request, this one, and what did so next.
-
-    All None if this one changed nothing, as far as is known.
-    """
-    rows = tx.query(
-        "SELECT id, action, requester, ended_at, outcome FROM requests"
-        " WHERE subject = (SELECT subject FROM requests WHERE id = :id)"
-        " AND (phase = 'executed' OR (phase IS NULL AND unknown_since IS NOT NULL))"
-        " ORDER BY started_seq",
-        id=id,
-    )
-    found = [
-        Changed(
-            row["id"],
-            ActionKind(row["action"]),
-            row["requester"],
-            row["ended_at"],
-            Outcome(row["outcome"]) if row["outcome"] else None,
+def restored_by(tx: Tx, id: str) -> Executed | None:
+    """The first restore that undid this request and was executed; None: there is none."""
+    return _executed(
+        tx.query(
+            "SELECT * FROM requests WHERE undoes = :id AND phase = 'executed'"
+            " ORDER BY started_seq LIMIT 1",
+            id=id,
         )
-        for row in rows
-    ]
-    for before, this, after in zip([None, *found], found, [*found[1:], None], strict=False):
-        if this.id == id:
-            return before, this, after
-    return None, None, None
+    )
+
+
+def executed(tx: Tx, id: str) -> Executed | None:
+    """A request's execution; None if it was not, or not yet, executed."""
+    return _executed(
+        tx.query("SELECT * FROM requests WHERE id = :id AND phase = 'executed'", id=id)
+    )
+
+
+def _executed(rows: list[Row]) -> Executed | None:
+    for r in rows:
+        return Executed(r["id"], r["requester"], r["ended_at"], Outcome(r["outcome"]))
+    return None

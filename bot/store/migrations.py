@@ -75,6 +75,7 @@ STEPS: list[tuple[str, str]] = [
             seq INTEGER NOT NULL,
             what TEXT NOT NULL,
             recipient TEXT NOT NULL,
+            wanted INTEGER NOT NULL DEFAULT 1, -- how often it was asked for
             due_at INTEGER NOT NULL,
             fence INTEGER NOT NULL DEFAULT 0,
             leased_until INTEGER NOT NULL DEFAULT 0,

@@ -126,7 +126,7 @@ def append(
             after = evolve(after, event)
             _derive(tx, after, event, seq)
         _enqueue(tx, stream, after, event, seq)
-    if after is not None and after.undoes is not None:
+    if happened and after is not None and after.undoes is not None:
         refresh_card(tx, after.undoes, happened[-1].at)  # it shows that it is undone, and by whom
     return after
 
@@ -211,7 +211,8 @@ def put(
     tx.execute(
         "INSERT INTO outbox (key, lane, stream, seq, what, recipient, due_at) VALUES"
         " (:key, :lane, :stream, :seq, :what, :recipient, :due_at)"
-        " ON CONFLICT (key) DO UPDATE SET seq = :seq, due_at = min(due_at, :due_at)",
+        " ON CONFLICT (key) DO UPDATE"
+        " SET seq = :seq, wanted = wanted + 1, due_at = min(due_at, :due_at)",
         key=key,
         lane=lane,
         stream=stream,
@@ -356,6 +357,7 @@ class Task:
     seq: int
     what: str
     recipient: str
+    wanted: int  # how often it was asked for
     fence: int
     attempts: int
     tried: bool  # it may have been done already
@@ -381,6 +383,7 @@ def lease(tx: Tx, now: int, until: int, limit: int = 20) -> list[Task]:
             seq=r["seq"],
             what=r["what"],
             recipient=r["recipient"],
+            wanted=r["wanted"],
             fence=r["fence"],
             attempts=r["attempts"],
             tried=bool(r["tried"]),
@@ -405,23 +408,16 @@ def trying(tx: Tx, task: Task, now: int) -> bool:
 def finish(tx: Tx, task: Task, post: tuple[str, str] | None = None) -> bool:
     """It is done: `post` is the (channel, ts) that Slack gave. False: the lease was lost.
 
-    A row whose state was overtaken while it was sent stays, and is sent again.
+    A row that was asked for again while it was sent stays, and is sent again.
     """
     held = tx.query(
-        "SELECT seq FROM outbox WHERE id = :id AND fence = :fence", id=task.id, fence=task.fence
+        "SELECT wanted FROM outbox WHERE id = :id AND fence = :fence", id=task.id, fence=task.fence
     )
     if not held:
         return False
     if post is not None:
-        tx.execute(
-            "INSERT INTO posts (key, channel, ts, seq) VALUES (:key, :channel, :ts, :seq)"
-            " ON CONFLICT (key) DO UPDATE SET channel = :channel, ts = :ts, seq = :seq",
-            key=task.key,
-            channel=post[0],
-            ts=post[1],
-            seq=task.seq,
-        )
-    if held[0]["seq"] == task.seq:
+        keep_post(tx, task.key, post, task.seq)
+    if held[0]["wanted"] == task.wanted:
         tx.execute("DELETE FROM outbox WHERE id = :id", id=task.id)
     else:
         tx.execute(
@@ -472,6 +468,18 @@ def post(tx: Tx, key: str) -> tuple[str, str] | None:
     for row in tx.query("SELECT channel, ts FROM posts WHERE key = :key", key=key):
         return row["channel"], row["ts"]
     return None
+
+
+def keep_post(tx: Tx, key: str, post: tuple[str, str], seq: int) -> None:
+    """`post` (channel, ts) is what was sent for `key` after the entry `seq`."""
+    tx.execute(
+        "INSERT INTO posts (key, channel, ts, seq) VALUES (:key, :channel, :ts, :seq)"
+        " ON CONFLICT (key) DO UPDATE SET channel = :channel, ts = :ts, seq = :seq",
+        key=key,
+        channel=post[0],
+        ts=post[1],
+        seq=seq,
+    )
 
 
 def forget_post(tx: Tx, key: str) -> None:

@@ -104,7 +104,7 @@ class SqliteStore:
         return self._thread.submit(self._transact, script).result()
 
     def _transact(self, script: Callable[[Tx], R]) -> R:
-        return _transact(self._db, script)
+        return _transact(self._db, self.path, script)
 
     def close(self) -> None:
         self._thread.submit(self._db.close).result()
@@ -148,10 +148,7 @@ class SqliteVisit:
 
     def run_now(self, script: Callable[[Tx], R]) -> R:
         """Run `script` in a transaction; what it raises undoes everything it did."""
-        try:
-            return _transact(self._db, script)
-        except sqlite3.OperationalError as e:
-            raise StoreError(f"{self.path} could not be written to: {e}") from e
+        return _transact(self._db, self.path, script)
 
     def close(self) -> None:
         self._db.close()
@@ -166,17 +163,19 @@ def _refuse_newer(db: Database, path: Path) -> None:
         )
 
 
-def _transact(db: Database, script: Callable[[Tx], R]) -> R:
+def _transact(db: Database, path: Path, script: Callable[[Tx], R]) -> R:
     connection = db.conn
-    # sqlite-utils begins its transactions deferred, and a deferred one that read before it
-    # writes can fail as busy without waiting; inside this one its own are savepoints.
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        # sqlite-utils begins its transactions deferred, and a deferred one that read before it
+        # writes can fail as busy without waiting; inside this one its own are savepoints.
+        connection.execute("BEGIN IMMEDIATE")
         with db.atomic():
             result = script(SqliteTx(connection))
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException as e:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        if isinstance(e, sqlite3.OperationalError):  # the disk is full, another holds the file, …
+            raise StoreError(f"{path} could not be written to: {e}") from e
         raise
     return result

@@ -1,39 +1,36 @@
 """The whole job, told once: from the command to the restored account."""
 
-from bot.sandbox.world import LOBBY, REVIEW, World
+from bot.sandbox.world import REVIEW
+from stories.telling import AGENT, FORM, MINUTE, OMAR, PRES1DENT, TESSA, Story, labels, text_of
 
-MINUTE = 60_000
 
-
-async def test_from_filing_to_a_verified_action_and_its_restore(w: World) -> None:
-    agent = w.slack.as_user("U01AGENT")
-    answer = await agent.command("/request-deactivate", "@pres1dent", channel=LOBBY)
-    assert answer.status == 200
-    await w.settled()
-    (form,) = w.slack.workspace.views("U01AGENT")
-    assert "acct-1001" in str(form.blocks)
-    answer = await agent.submit(
-        {"reason.value": "impersonation", "what.value": "Pretends to be the president."}
+async def test_from_filing_to_a_verified_action_and_its_restore(s: Story) -> None:
+    form = await s.look_up("@pres1dent")
+    assert "demo:acct-1001" in text_of(form)
+    assert "*R-1* is filed." in await s.submit(AGENT, FORM)
+    assert s.card().text == (
+        "R-1: Deactivate @pres1dent, needs review, still needs one more reviewer."
     )
-    assert answer.status == 200, answer
-    await w.settled()
 
-    (card,) = w.slack.workspace.messages(REVIEW)
-    assert "R-1" in card.text
-    answer = await w.slack.as_user("U02REV").click(card, "approve")
-    assert answer.status == 200, answer
-    await w.settled()
-    assert "Cooling off" in str(w.slack.workspace.messages(REVIEW)[0].blocks)
+    await s.approve(TESSA)
+    assert "Cooling off" in s.says()
+    await s.skip(5 * MINUTE)
+    await s.calm()
+    assert s.deactivated()
+    assert s.card().text == "R-1: Deactivate @pres1dent, executed."
+    assert labels(s.card()) == {"Restore", "Details"}
 
-    await w.skip(5 * MINUTE)
-    assert w.platform.accounts["acct-1001"].state == "deactivated"
-    card = w.slack.workspace.messages(REVIEW)[0]
-    assert "Executed" in str(card.blocks)
-
-    reviewer = w.slack.as_user("U03REV")
-    await reviewer.click(card, "restore")
-    answer = await reviewer.submit({"reason.value": "It was the right account after all."})
-    assert answer.status == 200, answer
-    await w.settled()
-    assert w.platform.accounts["acct-1001"].state == "active"
-    assert "Restored" in str(w.slack.workspace.messages(REVIEW)[0].blocks)
+    await s.skip(2 * MINUTE)
+    said = await s.restore(OMAR, "It was the right account after all.")
+    assert said == "R-2, Restore @pres1dent, is ready." or "R-2" in said
+    assert s.w.platform.accounts[PRES1DENT].state == "active"
+    assert "*Restored* after 2 min" in s.says()
+    assert labels(s.card()) == {"Details"}
+    assert [m.text for m in s.ws.messages(REVIEW)] == [
+        "R-1: Deactivate @pres1dent, executed.",
+        "R-2: Restore @pres1dent, executed.",
+    ]
+    assert [(e.account_id, e.action, e.key) for e in s.w.platform.effects] == [
+        (PRES1DENT, "deactivate", "sandbox/R-1/1"),
+        (PRES1DENT, "restore", "sandbox/R-2/1"),
+    ]

@@ -109,6 +109,8 @@ def facts(a: Assessment, reversibility: Reversibility | None) -> Blocks:
     )
     why = f"{escape(r.pinned.why)} · policy {r.pinned.policy[:8]}"
     blocks.append(context(f"*Why {escape(r.pinned.tier)}:* {why}"))
+    if 0 < r.pinned.cool_off < 60_000:
+        blocks.append(context(":warning: The policy gives it a cool-off of less than a minute."))
     if r.reopened_why is not None and a.phase in WAITING:
         blocks.append(
             context(f":repeat: *Round {r.round}:* {escape(cut(r.reopened_why.open.text, 500))}")
@@ -165,14 +167,7 @@ def _next(a: Assessment) -> list[str]:
             return [f"Open until {when(r.deadline)}"]
         case Phase.COOLING_OFF:
             assert r.eta is not None
-            hint = (
-                " · :warning: a cool-off of less than a minute"
-                if 0 < r.pinned.cool_off < 60_000
-                else ""
-            )
-            return [
-                f":hourglass_flowing_sand: Cooling off until *{when(r.eta)}*: a veto stops it{hint}"
-            ]
+            return [f":hourglass_flowing_sand: Cooling off until *{when(r.eta)}*: a veto stops it"]
         case Phase.READY:
             assert r.run_by is not None
             return [f":arrow_forward: Ready; runs before {when(r.run_by)}. A veto stops it"]

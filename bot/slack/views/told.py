@@ -45,6 +45,11 @@ def _words(sealed: Sealed[Words]) -> str:
     return escape(cut(sealed.value.text, 1500)) if sealed.value else "(erased)"
 
 
+def _why(sealed: Sealed[Words]) -> str:
+    """The same within a sentence that has a full stop of its own."""
+    return _words(sealed).rstrip(". ")
+
+
 def thread(request: Request, event: RequestEvent) -> str:
     """What happened, in a sentence of mrkdwn; `request` as it is after it."""
     by, done = user(event.by), ACTIONS[request.action].done
@@ -79,9 +84,9 @@ def thread(request: Request, event: RequestEvent) -> str:
         case Withdrawn():
             return f"*Withdrawn* by {by}."
         case Reopened():
-            return f"*Reopened* (round {request.round}): {_words(event.why)}. Approvals are void."
+            return f"*Reopened* (round {request.round}): {_why(event.why)}. Approvals are void."
         case Lapsed():
-            return f"*Lapsed*: {_words(event.why)}."
+            return f"*Lapsed*: {_why(event.why)}."
         case Expired():
             what = "no quorum" if event.phase == "open" else "not run"
             return f"*Expired*: {what} in time. Nothing was done."
@@ -91,11 +96,11 @@ def thread(request: Request, event: RequestEvent) -> str:
         case Executed():
             return f"*{done.capitalize()}*: {OUTCOME[event.outcome]}{_evidence(event)}."
         case ExecutionFailed():
-            return f"*Failed*: {_words(event.why)}. Nothing is tried again."
+            return f"*Failed*: {_why(event.why)}. Nothing is tried again."
         case AttemptEnded():
-            return f"The attempt came to nothing: {_words(event.why)}."
+            return f"The attempt came to nothing: {_why(event.why)}."
         case ExecutionUnknown():
-            return f"*What came of it is not known*: {_words(event.why)}. It is being looked at."
+            return f"*What came of it is not known*: {_why(event.why)}. It is being looked at."
         case SettlementProposed():
             what = "took effect" if event.took_effect else "did not take effect"
             return f"{by} says that it {what}: {_words(event.reason)}"
@@ -161,6 +166,11 @@ def policy(event: PolicyAdopted, now: int) -> str:
 
 def answered(r: Request, a: Assessment) -> str:
     """What a click has led to, for whoever clicked."""
+    if r.late_veto is not None and r.ending is None:
+        return (
+            f"{r.id}, {escape(title(r))}, had been started before your veto, which is recorded: "
+            "no further attempt will be made. If it takes effect, Restore undoes it."
+        )
     tail = f", still needs {' and '.join(a.missing)}" if a.phase is Phase.OPEN else ""
     return f"{r.id}, {escape(title(r))}, is {a.phase.value}{escape(tail)}."
 
@@ -169,5 +179,6 @@ def status_line(a: Assessment) -> str:
     r = a.request
     needs = f" · still needs {escape(' and '.join(a.missing))}" if a.phase is Phase.OPEN else ""
     eta = f" · until {when(r.eta)}" if a.phase is Phase.COOLING_OFF and r.eta else ""
+    held = f" · held: {escape('; '.join(a.holds))}" if a.holds else ""
     handle = escape(one_line(r.known.open.handle, 60))
-    return f"*{r.id}* {ACTIONS[r.action].verb} @{handle} · {a.phase.value}{needs}{eta}"
+    return f"*{r.id}* {ACTIONS[r.action].verb} @{handle} · {a.phase.value}{needs}{eta}{held}"

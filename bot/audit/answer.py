@@ -1,0 +1,185 @@
+"""Answers to what is asked of the trail: plain values, times in ms, for Slack and the command line."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bot.audit.life import Said, Step, facts, steps
+from bot.audit.query import Query
+from bot.core.actions import ActionKind
+from bot.core.duration import DAY
+from bot.core.request import Phase, Request
+from bot.store import audit, scripts
+from bot.store.audit import Filters
+from bot.store.tx import Tx
+
+PAGE_SIZE = 8  # of what is listed at once in Slack
+SUMMARY_OF = 7 * DAY
+
+
+class Page(NamedTuple):
+    """Which page of how many, counted from 1, and how much there is on all of them."""
+
+    number: int
+    of: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A request, told in one line."""
+
+    id: str
+    action: ActionKind
+    handle: str | None  # as in the newest look-up; None: erased
+    tier: str
+    requester: str
+    state: Phase
+    filed_at: int
+    ended_at: int | None
+    undoes: str | None
+    restored_by: str | None  # the restore that came next and was executed
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """What can be asked: bot.audit.query.HELP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is no such request."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    since: int
+    filed: int  # since then, and of these
+    states: tuple[tuple[Phase, int], ...]  # how many are in which state now
+    vetoes: int  # given since then
+    restores: int  # executed since then
+    open: int  # now, whenever they were filed,
+    newest: tuple[Line, ...]  # and the newest of them
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    lines: tuple[Line, ...]
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The whole life of a request, as a story; a page is one of its steps."""
+
+    line: Line
+    facts: tuple[tuple[str, Said], ...]
+    steps: tuple[Step, ...]
+    page: Page
+
+
+Body = Help | Nothing | Summary | Requests | Life
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    query: Query
+    at: int  # as of when
+    body: Body
+
+    @property
+    def page(self) -> Page:
+        return self.body.page if isinstance(self.body, Requests | Life) else Page(1, 1, self.named)
+
+    @property
+    def asked(self) -> str:
+        """What was asked, for the entry."""
+        return self.query.text + (f" (page {self.page.number})" if self.page.number > 1 else "")
+
+    @property
+    def named(self) -> int:
+        """How many requests it names."""
+        match self.body:
+            case Help() | Nothing():
+                return 0
+            case Summary(newest=lines) | Requests(lines=lines):
+                return len(lines)
+            case Life():
+                return 1
+
+
+def answer(tx: Tx, query: Query, now: int, page: int = 1, page_size: int = PAGE_SIZE) -> Answer:
+    """What `query` is answered as of `now` (ms). A page beyond the last is the last."""
+    if query.help:
+        return Answer(query, now, Help())
+    if query.request is not None:
+        return Answer(query, now, _life(tx, query.request, now, page, page_size))
+    if query.filters == Filters():
+        return Answer(query, now, _summary(tx, query, now, page_size))
+    return Answer(query, now, _requests(tx, query, now, page, page_size))
+
+
+def _requests(tx: Tx, query: Query, now: int, page: int, page_size: int) -> Requests:
+    shown = _page(page, audit.count(tx, query.filters, now, query.asked), page_size)
+    offset = (shown.number - 1) * page_size
+    ids = audit.page(tx, query.filters, now, query.asked, page_size, offset)
+    return Requests(tuple(_line(tx, id, now) for id in ids), shown)
+
+
+def _summary(tx: Tx, query: Query, now: int, page_size: int) -> Summary:
+    since = now - SUMMARY_OF
+    found = audit.states(tx, Filters(since=since), now, now)
+    still_open, newest = audit.still_open(tx, page_size)
+    return Summary(
+        since=since,
+        filed=sum(found.values()),
+        states=tuple(found.items()),
+        vetoes=audit.vetoes(tx, since),
+        restores=audit.restores(tx, since),
+        open=still_open,
+        newest=tuple(_line(tx, id, now) for id in newest),
+    )
+
+
+def _life(tx: Tx, id: str, now: int, page: int, page_size: int) -> Life | Nothing:
+    request = scripts.request(tx, id)
+    if request is None:
+        return Nothing(id)
+    told = steps(tx, id)
+    shown = _page(page, len(told), page_size)
+    first = (shown.number - 1) * page_size
+    return Life(
+        line=_described(tx, request, now),
+        facts=facts(request),
+        steps=told[first : first + page_size],
+        page=shown,
+    )
+
+
+def _page(number: int, total: int, size: int) -> Page:
+    of = max(1, -(-total // size))
+    return Page(min(max(number, 1), of), of, total)
+
+
+def _line(tx: Tx, id: str, now: int) -> Line:
+    request = scripts.request(tx, id)
+    assert request is not None  # it is in the index, so it is in the ledger
+    return _described(tx, request, now)
+
+
+def _described(tx: Tx, request: Request, now: int) -> Line:
+    known = request.known.value
+    restore = audit.restored_by(tx, request.id)
+    return Line(
+        id=request.id,
+        action=request.action,
+        handle=None if known is None else known.handle,
+        tier=request.pinned.tier,
+        requester=request.requester,
+        state=request.phase(now),
+        filed_at=request.filed_at,
+        ended_at=None if request.ending is None else request.ending.at,
+        undoes=request.undoes,
+        restored_by=None if restore is None else restore.id,
+    )

@@ -1,0 +1,78 @@
+"""`nolone check`: every wrong thing has its own line, and its remedy."""
+
+import asyncio
+import sys
+
+import pytest
+
+from bot.check import everything
+from bot.manifest import SCOPES
+from bot.sandbox.slack import Error
+
+from .conftest import Installation
+
+
+async def lines() -> list[str]:
+    return [str(finding) for finding in await everything()]
+
+
+async def migrated(installed: Installation) -> None:
+    done = await asyncio.create_subprocess_exec(sys.executable, "-m", "bot", "migrate")
+    assert await done.wait() == 0
+
+
+async def test_a_good_installation_has_nothing_wrong(installed: Installation) -> None:
+    await migrated(installed)
+    said = await lines()
+    assert [line for line in said if not line.startswith("ok ")] == []
+    assert len(said) >= 10
+
+
+async def test_a_database_that_is_not_there_yet_is_told_to_be_migrated(
+    installed: Installation,
+) -> None:
+    assert any("run `nolone migrate`" in line for line in await lines())
+
+
+async def test_each_missing_scope_is_named_with_what_it_is_for(installed: Installation) -> None:
+    installed.slack._api.scopes = frozenset(set(SCOPES) - {"usergroups:read"})
+    said = [line for line in await lines() if line.startswith("WRONG  scopes")]
+    assert len(said) == 1
+    assert "usergroups:read (who is in the reviewers' user groups)" in said[0]
+    assert "reinstall" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda i: i.slack.workspace.archive("C02REV"), "archived"),
+        (lambda i: i.slack.workspace.share("C02REV"), "shared with another organisation"),
+        (lambda i: i.slack.workspace.leave("C02REV", i.slack.workspace.bot.id), "Invite the bot"),
+        (lambda i: i.slack.set_token_error("token_revoked"), "Slack answers token_revoked"),
+        (lambda i: i.slack.workspace.set_usergroup("S01TS", []), "nobody is in it"),
+        (lambda i: i.slack.workspace.disable_usergroup("S01TS"), "group trust-safety"),
+        (lambda i: i.slack.workspace.user_change("U05LEGAL", deleted=True), "U05LEGAL cannot act"),
+        (lambda i: setattr(i.platform, "token", "another"), "platform demo"),
+        (lambda i: i.slack.fail("auth.test", Error("fatal_error")), "Slack answers fatal_error"),
+        (
+            lambda i: i.policy.write_text(i.policy.read_text().replace("T01TEST", "T99OTHER")),
+            "the policy says T99OTHER",
+        ),
+        (lambda i: i.policy.write_text("version: 1\nteirs: []\n"), "policy.yaml:2"),
+    ],
+)
+async def test_what_is_wrong_is_named(installed: Installation, break_it: object, said: str) -> None:
+    await migrated(installed)
+    assert callable(break_it)
+    break_it(installed)
+    bad = [line for line in await lines() if not line.startswith("ok ")]
+    assert any(said in line for line in bad), bad
+
+
+async def test_a_platform_setting_that_is_missing_is_named(
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEMO_TOKEN")
+    assert "WRONG  platform: DEMO_TOKEN: it is not set" in await lines()
+    monkeypatch.setenv("NOLONE_PLATFORMS", "demmo")
+    assert any("There is no platform 'demmo'" in line for line in await lines())

@@ -1,0 +1,102 @@
+"""`nolone run`, as a process of its own."""
+
+import asyncio
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+
+import aiohttp
+import pytest
+
+from bot.manifest import SCOPES
+
+from .conftest import Installation
+
+
+async def bot(*args: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *args, stdout=PIPE, stderr=PIPE
+    )
+
+
+async def address(process: Process) -> str:
+    """Where it listens, from its log."""
+    assert process.stderr is not None
+    async with asyncio.timeout(20):
+        while line := (await process.stderr.readline()).decode():
+            if found := re.search(r"listening on (\S+)", line):
+                return f"http://{found[1]}"
+    raise AssertionError("it never listened")
+
+
+async def stopped(process: Process) -> int:
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        await process.communicate()
+    assert process.returncode is not None
+    return process.returncode
+
+
+@pytest.mark.parametrize("mode", ["http", "socket"])
+async def test_a_bot_serves_slack_and_stops_when_told(installed: Installation, mode: str) -> None:
+    assert await (await bot("migrate")).wait() == 0
+    running = await bot("run", *(["--socket"] if mode == "socket" else []))
+    url = await address(running)
+    if mode == "socket":
+        await installed.slack.sockets.connected(1)
+    else:
+        installed.slack.deliver_to(f"{url}/slack/events")
+    async with aiohttp.ClientSession() as session:
+        assert (await session.get(f"{url}/healthz")).status == 200
+        assert (await session.get(f"{url}/readyz")).status == 200
+        open_to_post = (await session.post(f"{url}/slack/events", data="x")).status
+        assert open_to_post == (404 if mode == "socket" else 401)
+
+    agent = installed.slack.as_user("U01AGENT")
+    answer = await agent.command("/request-deactivate", "help", channel="C02REV")
+    assert answer.status == 200
+    (said,) = installed.slack.workspace.ephemerals("U01AGENT")
+    assert "looks an account up" in said.text
+    assert await stopped(running) == 0
+
+
+async def test_a_database_that_was_not_migrated_is_refused_with_the_remedy(
+    installed: Installation,
+) -> None:
+    _, err = await (process := await bot("run")).communicate()
+    assert process.returncode == 1
+    assert b"run `nolone migrate`" in err
+    assert b"Traceback" not in err
+
+
+async def test_missing_scopes_are_refused_at_start(installed: Installation) -> None:
+    assert await (await bot("migrate")).wait() == 0
+    installed.slack._api.scopes = frozenset(set(SCOPES) - {"users:read.email"})
+    _, err = await (process := await bot("run")).communicate()
+    assert process.returncode == 1
+    assert b"users:read.email (which accounts are one person)" in err
+
+
+async def test_a_policy_for_another_workspace_is_refused_and_leaves_no_entry(
+    installed: Installation,
+) -> None:
+    assert await (await bot("migrate")).wait() == 0
+    good = installed.policy.read_text()
+    installed.policy.write_text(good.replace("T01TEST", "T99OTHER"))
+    assert await (await bot("run")).wait() == 1
+    installed.policy.write_text(good)
+    running = await bot("run")
+    await address(running)
+    assert installed.slack.workspace.messages("C02REV") == []  # nothing changed, nothing is told
+    assert await stopped(running) == 0
+
+
+async def test_a_second_process_on_the_same_file_is_refused(installed: Installation) -> None:
+    assert await (await bot("migrate")).wait() == 0
+    running = await bot("run")
+    await address(running)
+    _, err = await (second := await bot("run")).communicate()
+    assert second.returncode == 1
+    assert b"in use by another process" in err
+    assert await stopped(running) == 0

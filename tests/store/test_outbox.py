@@ -1,0 +1,195 @@
+"""What has to be done outside: leased, fenced, in order, and never forgotten."""
+
+from bot.core.commands import Start, Veto
+from bot.store import scripts
+from tests.core.build import ANN, BOB, NOW, approve
+
+from .backends import Connection
+from .build import LATER, LEASE, about, cooling, deliver, filed, give, lease, rows
+
+END = NOW + LEASE
+
+
+def test_a_leased_row_is_nobody_elses_until_the_lease_ends(
+    store: Connection, second: Connection
+) -> None:
+    filed(store)
+    (card,) = lease(store)
+    assert card.key == "R-1/card"
+    assert lease(store) == []
+    assert lease(second, END - 1) == []
+    (again,) = lease(second, END)
+    assert (again.id, again.fence) == (card.id, card.fence + 1)
+
+
+def test_who_lost_the_lease_may_do_nothing_any_more(store: Connection, second: Connection) -> None:
+    filed(store)
+    (stale,) = lease(store)
+    (held,) = lease(second, END)
+    assert not store.run_now(lambda tx: scripts.trying(tx, stale, END))
+    assert not store.run_now(lambda tx: scripts.finish(tx, stale, ("C1", "1.0")))
+    store.run_now(lambda tx: scripts.put_off(tx, stale, END + 99, "late", tried=True))
+    assert rows(store, "SELECT tried, error, due_at FROM outbox WHERE id = :id", id=held.id) == [
+        (0, None, NOW)
+    ]
+    assert rows(store, "SELECT * FROM posts") == []
+    assert second.run_now(lambda tx: scripts.trying(tx, held, END))
+    assert second.run_now(lambda tx: scripts.finish(tx, held, ("C1", "2.0")))
+    assert rows(store, "SELECT ts FROM posts") == [("2.0",)]
+
+
+def test_a_lease_that_has_ended_is_no_leave_to_try_even_if_nobody_took_it(
+    store: Connection,
+) -> None:
+    filed(store)
+    (task,) = lease(store)
+    assert not store.run_now(lambda tx: scripts.trying(tx, task, END))
+    assert store.run_now(lambda tx: scripts.trying(tx, task, END - 1))
+
+
+def test_each_stream_and_lane_keeps_its_order(store: Connection) -> None:
+    request = filed(store)
+    give(store, approve(request, ANN))
+    # the thread's replies wait for the card, the direct message for nothing
+    assert [t.key for t in lease(store)] == ["R-1/card", "R-1/2/direct/U02ANN"]
+    told = [t.key for t in deliver(store, END)]
+    in_channel = [key for key in told if "direct" not in key]
+    assert in_channel == ["R-1/card", "R-1/1/thread", "R-1/2/thread", "R-1/3/thread"]
+
+
+def test_one_stream_does_not_wait_for_another(store: Connection) -> None:
+    filed(store)
+    give(store, *about("a2"))
+    assert [t.key for t in lease(store)] == ["R-1/card", "R-2/card"]
+
+
+def test_a_row_that_was_put_off_keeps_back_those_behind_it(store: Connection) -> None:
+    filed(store)
+    (card,) = lease(store)
+    store.run_now(lambda tx: scripts.put_off(tx, card, NOW + 5_000, "Slack is away", tried=True))
+    assert lease(store, NOW + 4_999) == []
+    assert store.run_now(scripts.next_event) == NOW + 5_000
+    (again,) = lease(store, NOW + 5_000)
+    assert again.tried
+    assert store.run_now(scripts.backlog)[0]["error"] == "Slack is away"
+
+
+def test_orders_go_first(store: Connection) -> None:
+    request = cooling(store)
+    give(store, *about("a2"))
+    give(store, Start(request.id), now=LATER)
+    first, *rest = lease(store, LATER)
+    assert first.what == "execute"
+    assert {t.what for t in rest} == {"card"}
+    (alone,) = lease(store, LATER + LEASE, limit=1)
+    assert alone.what == "execute"
+
+
+def test_the_card_is_one_row_that_wants_the_newest_state(store: Connection) -> None:
+    request = filed(store)
+    give(store, approve(request, ANN))
+    cards = rows(store, "SELECT key, seq FROM outbox WHERE what = 'card'")
+    assert cards == [("R-1/card", 3)]
+
+
+def test_a_card_that_was_overtaken_while_it_was_sent_is_sent_again(store: Connection) -> None:
+    request = filed(store)
+    (card,) = lease(store)
+    assert store.run_now(lambda tx: scripts.trying(tx, card, NOW))
+    give(store, approve(request, ANN))
+    assert store.run_now(lambda tx: scripts.finish(tx, card, ("C1", "1.0")))
+    assert store.run_now(lambda tx: scripts.post(tx, "R-1/card")) == ("C1", "1.0")
+    again = next(t for t in lease(store) if t.what == "card")
+    assert (again.seq, again.tried, again.attempts) == (3, False, 0)
+
+
+def test_a_card_that_shows_something_else_in_the_same_state_is_sent_again(
+    store: Connection,
+) -> None:
+    filed(store)
+    (card,) = lease(store)
+    store.run_now(lambda tx: scripts.refresh_card(tx, "R-1", NOW))  # with no new entry
+    assert store.run_now(lambda tx: scripts.finish(tx, card, ("C1", "1.0")))
+    (again,) = lease(store)
+    assert (again.key, again.seq) == (card.key, card.seq)
+    assert store.run_now(lambda tx: scripts.finish(tx, again, ("C1", "1.0")))
+    assert "R-1/card" not in [t.key for t in lease(store)]
+
+
+def test_a_card_that_was_put_off_and_is_wanted_anew_is_due_at_once(store: Connection) -> None:
+    request = filed(store)
+    (card,) = lease(store)
+    store.run_now(lambda tx: scripts.put_off(tx, card, NOW + 60_000, "away", tried=False))
+    give(store, approve(request, ANN), now=NOW + 1)
+    assert "R-1/card" in [t.key for t in lease(store, NOW + 1)]
+
+
+def test_after_a_crash_no_lease_is_waited_for(store: Connection) -> None:
+    filed(store)
+    (card,) = lease(store)
+    assert store.run_now(lambda tx: scripts.trying(tx, card, NOW))
+    store.run_now(scripts.free_leases)
+    (again,) = lease(store)
+    assert (again.key, again.tried, again.fence) == (card.key, True, card.fence + 1)
+    assert not store.run_now(lambda tx: scripts.finish(tx, card))
+
+
+def test_a_message_that_was_deleted_is_forgotten(store: Connection) -> None:
+    filed(store)
+    deliver(store)
+    assert store.run_now(lambda tx: scripts.post(tx, "R-1/card")) is not None
+    store.run_now(lambda tx: scripts.forget_post(tx, "R-1/card"))
+    assert store.run_now(lambda tx: scripts.post(tx, "R-1/card")) is None
+
+
+# --- when something is due ------------------------------------------------------------------------
+
+
+def test_nothing_waits_in_an_empty_database(store: Connection) -> None:
+    assert store.run_now(scripts.next_event) is None
+    assert store.run_now(lambda tx: scripts.due_requests(tx, LATER, LATER + LEASE)) == []
+
+
+def test_the_next_event_is_the_earliest_of_rows_and_requests(store: Connection) -> None:
+    request = filed(store)
+    assert store.run_now(scripts.next_event) == NOW  # the card
+    lease(store)
+    assert store.run_now(scripts.next_event) == END  # its lease; the thread's reply is behind it
+    deliver(store, END)
+    assert store.run_now(scripts.next_event) == request.deadline
+    give(store, approve(request, ANN))
+    deliver(store, END)
+    assert store.run_now(scripts.next_event) == LATER  # the end of the cool-off
+    give(store, Veto(BOB, request.id, "No."), now=END)
+    deliver(store, END)
+    assert store.run_now(scripts.next_event) is None
+
+
+def test_a_due_request_is_taken_once_and_is_due_again_if_nothing_comes_of_it(
+    store: Connection, second: Connection
+) -> None:
+    cooling(store)
+    assert store.run_now(lambda tx: scripts.due_requests(tx, LATER - 1, LATER + LEASE)) == []
+    assert store.run_now(lambda tx: scripts.due_requests(tx, LATER, LATER + LEASE)) == ["R-1"]
+    assert second.run_now(lambda tx: scripts.due_requests(tx, LATER, LATER + LEASE)) == []
+    again = LATER + LEASE
+    assert second.run_now(lambda tx: scripts.due_requests(tx, again, again + 1)) == ["R-1"]
+
+
+def test_looking_again_sets_when_a_request_is_due(store: Connection) -> None:
+    cooling(store)
+    store.run_now(lambda tx: scripts.look_again(tx, "R-1", NOW + 7))
+    assert store.run_now(lambda tx: scripts.due_requests(tx, NOW + 7, LATER)) == ["R-1"]
+
+
+def test_the_card_and_the_notice_of_this_round_are_known_to_be_in_slack(store: Connection) -> None:
+    request = filed(store)
+    posted = store.run_now(lambda tx: scripts.posted(tx, request))
+    assert (posted.card, posted.notice) == (False, False)
+    deliver(store)
+    posted = store.run_now(lambda tx: scripts.posted(tx, request))
+    assert (posted.card, posted.notice) == (True, False)
+    request = give(store, approve(request, ANN))
+    deliver(store)
+    posted = store.run_now(lambda tx: scripts.posted(tx, request))
+    assert (posted.card, posted.notice) == (True, True)
