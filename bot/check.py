@@ -33,11 +33,16 @@ class Finding:
     what: str
     wrong: str | None = None
     fatal: bool = True  # `run` refuses to start with it
+    whom: str = ""  # the people concerned; for the terminal only, never for a log
 
     def __str__(self) -> str:
         if self.wrong is None:
             return f"ok     {self.what}"
         return f"{'WRONG' if self.fatal else 'note '}  {self.what}: {self.wrong}"
+
+    @property
+    def whole(self) -> str:
+        return f"{self}: {self.whom}" if self.whom else str(self)
 
 
 async def everything() -> list[Finding]:
@@ -200,8 +205,8 @@ async def _group(client: AsyncWebClient, name: str, group: Group) -> Finding:
         if user is None or user.get("deleted") or user.get("is_bot") or user.get("is_restricted"):
             unable.append(id)
     if unable:
-        text = f"{', '.join(unable)} cannot act (not there, deactivated, a guest or a bot)"
-        return Finding(title, text, fatal=False)
+        text = f"{len(unable)} of them cannot act (not there, deactivated, a guest or a bot)"
+        return Finding(title, text, fatal=False, whom=", ".join(unable))
     return Finding(f"{title}, {len(members)} people")
 
 

@@ -131,7 +131,7 @@ def check() -> None:
     """Check settings, policy, Slack, platforms and database; say what is wrong, and the remedy."""
     found = asyncio.run(checks.everything())
     for finding in found:
-        click.echo(str(finding))
+        click.echo(finding.whole)
     if any(f.wrong and f.fatal for f in found):
         sys.exit(1)
 
@@ -175,7 +175,9 @@ def audit() -> None:
 
 @audit.command("show", context_settings={"ignore_unknown_options": True})
 @click.argument("query", nargs=-1)
-@click.option("--page", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--page", type=click.IntRange(1), default=1, show_default=True, help="Which page of the answer."
+)
 def audit_show(query: tuple[str, ...], page: int) -> None:
     """Answer QUERY as /audit does in Slack; `help` says what can be asked. It is recorded."""
     store: SqliteVisit | None = None
@@ -183,14 +185,21 @@ def audit_show(query: tuple[str, ...], page: int) -> None:
         settings = read_settings(StoreSettings)
         store = SqliteVisit(settings.database)
         clock = wiring.visiting_clock(store)
-        user = pwd.getpwuid(os.getuid()).pw_name
-        found = ask_on_host(store, clock, user, " ".join(query), page, show.PAGE_SIZE)
+        found = ask_on_host(store, clock, _user(), " ".join(query), page, show.PAGE_SIZE)
     except (SettingsError, StoreError, BadQuery) as e:
         raise Wrong(str(e)) from e
     finally:
         if store is not None:
             store.close()
     click.echo(show.text(found))
+
+
+def _user() -> str:
+    """Who runs this, by name, or by number where there is no name, as in some containers."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 @main.command()

@@ -124,8 +124,8 @@ class Engine:
         `delivery` names the delivery that brought it: the same one again does nothing. `found` is
         the look-up that a File rests on.
         """
-        for _ in range(TRIES):
-            before = await self._before(command)
+        for tries in range(TRIES):
+            before = await self._before(command, anew=tries > 0)
             facts = await self._facts(command, before, found)
 
             def script(
@@ -191,11 +191,14 @@ class Engine:
             return
         scripts.append(tx, holder, held, lapsed)
 
-    async def _before(self, command: Command) -> Request | None:
+    async def _before(self, command: Command, anew: bool) -> Request | None:
+        """What the facts are gathered for. As the request was left last will do, unless somebody
+        else wrote to it since: the transaction tells, and then it is read `anew`."""
         match command:
             case File() | Query() | AdoptPolicy():
                 return None
-        return await self.request(command.request)
+        known = None if anew else self._folded.get(command.request)
+        return known or await self.request(command.request)
 
     async def request(self, id: str) -> Request | None:
         """The request as it stands."""

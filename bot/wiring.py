@@ -101,13 +101,15 @@ async def bot(
         background=background,
         nudge=worker.look_now,
         people_changed=worker.people_changed,
+        stop=worker.stop,
     )
 
     async def ready() -> list[str]:
         wrong = []
         for row in await store.run(scripts.backlog):
             if row["error"]:
-                wrong.append(f"{row['key']} is not delivered: {row['error']}")
+                what = f"{row['what']} of {row['stream']}/{row['seq']}"
+                wrong.append(f"{what} is not delivered: {row['error']}")
         if working.done():
             wrong.append("the worker has stopped: see the log, and restart the bot")
         return wrong

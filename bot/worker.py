@@ -22,8 +22,9 @@ from bot.core.commands import (
 from bot.core.decide import Refused
 from bot.core.events import ExecutionStarted
 from bot.core.request import WAITING, Execution, Phase, Request
-from bot.core.subject import Observed
+from bot.core.subject import AccountState, Observed
 from bot.engine import Engine
+from bot.ledger.entry import LedgerBroken
 from bot.ports import Fate, Messenger, NotDelivered, Platform, PlatformError
 from bot.store import scripts
 from bot.store.scripts import Task
@@ -48,6 +49,7 @@ class Worker:
         self.wake = asyncio.Event()
         self.seen_at = 0  # when the loop last went round (ms)
         self._messenger = messenger
+        self._stopped_by: Exception | None = None
         self._running: set[asyncio.Task[None]] = set()
         engine.committed.append(self.wake.set)
 
@@ -56,19 +58,25 @@ class Worker:
         now = self.engine.clock.now()
         await self.engine.store.run(lambda tx: scripts.forget_deliveries(tx, now))
         try:
-            while True:
+            while self._stopped_by is None:
                 self.wake.clear()
                 await self.round()
                 due = await self.engine.store.run(scripts.next_event)
                 if len(self._running) >= AT_ONCE:
                     due = None  # one of them wakes us when it ends
                 elif due is not None:
-                    due = max(due, self.engine.clock.now() + 1)
+                    due = max(due, self.seen_at + 1)  # nothing of that instant is left to begin
                 await self.engine.clock.wait(due, self.wake)
+            raise self._stopped_by
         finally:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
+
+    def stop(self, why: Exception) -> None:
+        """End `run` with this: nothing may go on."""
+        self._stopped_by = why
+        self.wake.set()
 
     async def round(self) -> None:
         """Begin everything that is due and not under way."""
@@ -83,7 +91,7 @@ class Worker:
                 lambda tx: scripts.lease(tx, now, now + LEASE, room)
             )
             for task in tasks:
-                self._begin(task.key, self._work_off(task))
+                self._begin(f"{task.what} of {task.stream}/{task.seq}", self._work_off(task))
 
     async def settled(self) -> None:
         """Return when nothing is due and nothing under way (for tests and for draining)."""
@@ -104,6 +112,8 @@ class Worker:
             self.wake.set()
             if not done.cancelled() and (e := done.exception()) is not None:
                 log.error("%s failed", name, exc_info=e)
+                if isinstance(e, LedgerBroken):
+                    self.stop(e)
 
         task.add_done_callback(ended)
 
@@ -185,7 +195,8 @@ class Worker:
             return Unclear(str(e))
         if seen.state is ACTIONS[order.action].wanted:
             return Seen(_whose(order, seen, sent=True), None, seen)
-        if self.engine.clock.now() > order.not_after + LEASE:
+        late = self.engine.clock.now() > order.not_after + LEASE
+        if late and seen.state is not AccountState.UNKNOWN:
             return NothingHappened("nothing changed on the platform")
         return Unclear("nothing is to be seen yet")
 
@@ -208,7 +219,7 @@ class Worker:
                 )
         except NotDelivered as e:
             if e.final:
-                log.warning("%s cannot be delivered: %s", task.key, e)
+                log.warning("%s of %s/%s: %s", task.what, task.stream, task.seq, e)
                 await self.engine.store.run(lambda tx: scripts.finish(tx, task))
                 return
             pause = max(e.retry_after_ms, min(1000 * 2 ** min(task.attempts, 6), RETRY_MOST))
@@ -298,7 +309,7 @@ class Worker:
             if (now := clock.now()) >= end:
                 break
             await clock.wait(now + OBSERVE_EVERY, asyncio.Event())
-        if receipt is not None and seen is not None:
+        if receipt is not None and seen is not None and seen.state is not AccountState.UNKNOWN:
             with contextlib.suppress(PlatformError):
                 written = await platform.fetch(order.subject)
                 if written is not None and written.state is ACTIONS[order.action].wanted:

@@ -14,6 +14,7 @@ from bot.core.actions import ActionKind
 from bot.core.assess import may
 from bot.core.rules import Act
 from bot.engine import Engine
+from bot.ledger.entry import LedgerBroken
 from bot.ports import Nudge
 from bot.slack.background import Background
 from bot.slack.clicks import FORGED, Clicks
@@ -43,6 +44,7 @@ def slack_app(
     background: Background,
     nudge: Nudge,
     people_changed: PeopleChanged,
+    stop: Callable[[Exception], None],
 ) -> AsyncApp:
     app = AsyncApp(
         client=client,
@@ -119,6 +121,8 @@ def slack_app(
             return BoltResponse(status=200, body="")
         # nothing was committed, or it was and the answer is lost: Slack is told the truth
         log.error("a delivery failed", exc_info=error)
+        if isinstance(error, LedgerBroken):
+            stop(error)
         return BoltResponse(status=500, body="")
 
     return app

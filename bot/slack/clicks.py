@@ -9,7 +9,7 @@ from bot.core.decide import Refused
 from bot.core.events import PolicyAdopted, Queried
 from bot.core.request import Phase, Request, evolve
 from bot.core.rules import Act
-from bot.engine import Engine
+from bot.engine import Done, Engine
 from bot.ports import Nudge
 from bot.slack.screen import Body, NotShown, Screen
 from bot.slack.views import forms, ids
@@ -37,13 +37,16 @@ class Clicks:
         if name == "more":
             name, value = parse_more(action["selected_option"]["value"])
         ref = ids.parse(value)
-        text = await self._decided(body, name, ref, action)
+        outcome = await self._decided(body, name, ref, action)
         await ack()
-        self._screen.tell(body, text)
+        self._screen.later(self._tell(body, outcome))
         if ref is not None and body.get("view", {}).get("callback_id") == forms.DETAILS:
             self._screen.later(self._show_again(body, ref.request))
 
-    async def _decided(self, body: Body, name: str, ref: Ref | None, action: Body) -> str:
+    async def _tell(self, body: Body, outcome: str | Done) -> None:
+        self._screen.tell(body, await self._words(outcome))
+
+    async def _decided(self, body: Body, name: str, ref: Ref | None, action: Body) -> str | Done:
         if ref is None:
             return FORGED
         person = body["user"]["id"]
@@ -60,17 +63,19 @@ class Clicks:
         delivery = f"click/{person}/{action['action_id']}/{action['action_ts']}"
         return await self._carry_out(command, delivery)
 
-    async def _carry_out(
-        self, command: Approve | Retract | Withdraw | Veto | Restore | Settle, delivery: str
-    ) -> str:
+    async def _carry_out(self, command: Approve | Retract | Withdraw, delivery: str) -> str | Done:
+        """What came of it, or why it was refused."""
         try:
-            done = await self._engine.handle(command, delivery)
+            return await self._engine.handle(command, delivery)
         except Refused as e:
             return str(e)
-        assert done.request is not None
-        if done.duplicate:
-            return f"This was counted already: {await self._state(done.request)}"
-        return await self._state(done.request)
+
+    async def _words(self, outcome: str | Done) -> str:
+        if isinstance(outcome, str):
+            return outcome
+        assert outcome.request is not None
+        state = await self._state(outcome.request)
+        return f"This was counted already: {state}" if outcome.duplicate else state
 
     async def _state(self, request: Request) -> str:
         judged = await self._engine.assessment(request.id)
@@ -131,7 +136,7 @@ class Clicks:
 
     async def withdraw_by_command(self, body: Body, id: str) -> str:
         command = Withdraw(body["user_id"], id)
-        return await self._carry_out(command, f"command/{body['trigger_id']}")
+        return await self._words(await self._carry_out(command, f"command/{body['trigger_id']}"))
 
     async def check_again(self, body: Body, ack: Any) -> None:
         """Look at an unknown effect now; never bring it about again."""
@@ -202,6 +207,10 @@ class Clicks:
             return
         delivery = f"form/{view['id']}"
         reason = typed(view, "reason")
+        if len(reason) > forms.REASON_MOST:  # Slack sees to it
+            most = f"At most {forms.REASON_MOST} characters; these are {len(reason)}."
+            await ack(response_action="errors", errors={"reason": most})
+            return
         command: Approve | Veto | Restore | Settle
         match name:
             case forms.APPROVE:

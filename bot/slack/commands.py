@@ -13,8 +13,8 @@ from bot.slack.clicks import FORGED, Clicks
 from bot.slack.filing import Filing
 from bot.slack.screen import Body, Screen
 from bot.slack.views import audit as audit_view
-from bot.slack.views.common import escape
-from bot.slack.views.ids import request_id
+from bot.slack.views.common import button, escape, section
+from bot.slack.views.ids import ref, request_id
 from bot.slack.views.told import status_line
 from bot.store import scripts
 
@@ -44,7 +44,7 @@ class Commands:
             case "help", _:
                 return _reply(HELP)
             case "status", name:
-                return _reply(await self._status(body["user_id"], name))
+                return await self._status(body["user_id"], name)
             case ("veto" | "withdraw") as verb, name:
                 if (id := request_id(name)) is None:
                     return _reply(f"Which request? For example `/request-deactivate {verb} R-7`.")
@@ -53,23 +53,30 @@ class Commands:
                 return _reply(await self._clicks.withdraw_by_command(body, id))
         return _reply(await self._filing.begin(body, ActionKind.DEACTIVATE, text))
 
-    async def _status(self, person: str, name: str) -> str:
+    async def _status(self, person: str, name: str) -> Reply:
         if (why := await self._engine.objection(Act.LOOK, person)) is not None:
-            return why
+            return _reply(why)
         if name:
             return await self._one(name)
         ids = await self._engine.store.run(scripts.still_open)
-        lines = [await self._one(id) for id in ids[:SHOWN]]
+        lines = [await self._line(id) for id in ids[:SHOWN]]
         if len(ids) > SHOWN:
             lines.append(f"… and {len(ids) - SHOWN} more.")
-        return "\n".join(lines) or "Nothing is open."
+        return _reply("\n".join(lines) or "Nothing is open.")
 
-    async def _one(self, name: str) -> str:
+    async def _line(self, id: str) -> str:
+        judged = await self._engine.assessment(id)
+        assert judged is not None
+        return status_line(judged[0])
+
+    async def _one(self, name: str) -> Reply:
         id = request_id(name)
         judged = None if id is None else await self._engine.assessment(id)
         if judged is None:
-            return f"There is no request {escape(one_line(name, 40))}."
-        return status_line(judged[0])
+            return _reply(f"There is no request {escape(one_line(name, 40))}.")
+        text = status_line(judged[0])
+        details = button("Details", "details", str(ref(judged[0].request)))
+        return {"text": text, "blocks": [section(text, accessory=details)]}
 
     async def audit(self, body: Body) -> Reply:
         delivery = f"command/{body['trigger_id']}"

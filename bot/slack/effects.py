@@ -22,7 +22,7 @@ from bot.store import scripts
 Method = Callable[..., Coroutine[Any, Any, AsyncSlackResponse]]
 
 EVENT_TYPE = "nolone"
-LOOK_BACK = 200  # messages read to find one again
+CLOCKS_DIFFER = 15 * 60_000  # ms at most between Slack's clock and ours
 # Slack may have done what it did not answer to
 UNCLEAR = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 # it can only come right when somebody changes something at Slack: tried again, and shown
@@ -98,7 +98,7 @@ class SlackMessenger:
                 text = f"{text} (The card before this one was deleted in Slack.)"
                 blocks.append(section("_The card before this one was deleted in Slack._"))
         channel = self._policy.channels.review
-        if look and (found := await self._find(key, channel)) is not None:
+        if look and (found := await self._find(key, channel, a.request.filed_at)) is not None:
             await self._call(
                 self._client.chat_update,
                 channel,
@@ -138,7 +138,7 @@ class SlackMessenger:
         if parent is None:
             raise NotDelivered("the card is not in Slack yet", retry_after_ms=500)
         channel, ts = parent
-        if look and (found := await self._find(key, channel, ts)) is not None:
+        if look and (found := await self._find(key, channel, event.at, ts)) is not None:
             return found
         text = told.thread(request, event)
         if isinstance(event, Filed | Reopened | QuorumReached) and request.pinned.approvals > 0:
@@ -171,7 +171,7 @@ class SlackMessenger:
             if look:
                 opened = await self._call(self._client.conversations_open, to, users=to)
                 channel = opened["channel"]["id"]
-                if (found := await self._find(key, channel)) is not None:
+                if (found := await self._find(key, channel, event.at)) is not None:
                     return found
             return await self._post(key, to, text, blocks)
         except NotDelivered as e:
@@ -185,7 +185,7 @@ class SlackMessenger:
         if not event.changes.open.text:
             return None  # the first policy changes nothing
         channel = self._policy.channels.review
-        if look and (found := await self._find(key, channel)) is not None:
+        if look and (found := await self._find(key, channel, event.at)) is not None:
             return found
         text = told.policy(event, self._engine.clock.now())
         return await self._post(key, channel, text, [section(text)])
@@ -206,24 +206,30 @@ class SlackMessenger:
         )
         return Post(said["channel"], said["ts"])
 
-    async def _find(self, key: str, channel: str, thread: str | None = None) -> Post | None:
-        """The message marked with `key`. Raises NotDelivered where that cannot be looked up."""
+    async def _find(
+        self, key: str, channel: str, since: int, thread: str | None = None
+    ) -> Post | None:
+        """The message marked with `key`, sent after `since` (ms). Raises NotDelivered where that
+        cannot be looked up."""
         method: Method = self._client.conversations_history
-        more: dict[str, Any] = {"channel": channel, "include_all_metadata": True, "limit": 100}
+        more: dict[str, Any] = {
+            "channel": channel,
+            "oldest": f"{(since - CLOCKS_DIFFER) / 1000:.3f}",
+            "include_all_metadata": True,
+            "limit": 200,
+        }
         if thread is not None:
             method, more = self._client.conversations_replies, more | {"ts": thread}
-        cursor, read = "", 0
-        while read < LOOK_BACK:
+        cursor = ""
+        while True:
             said = await self._call(method, channel, cursor=cursor, **more)
             for message in said["messages"]:
                 marked = message.get("metadata", {}).get("event_payload", {}).get("key")
                 if marked == key:
                     return Post(channel, message["ts"])
-            read += len(said["messages"])
             cursor = (said.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
-                break
-        return None
+                return None
 
     async def _call(self, method: Method, where: str, /, **args: Any) -> AsyncSlackResponse:
         """One call about a channel; what goes wrong is told as NotDelivered."""

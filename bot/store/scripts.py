@@ -161,13 +161,14 @@ def _derive(tx: Tx, request: Request, event: Event, seq: int) -> None:
     ending = request.ending
     execution = request.execution
     tx.execute(
-        "UPDATE requests SET version = :version, tier = :tier, quorum_at = :quorum_at, eta = :eta,"
+        "UPDATE requests SET version = :version, tier = :tier, handle = :handle, quorum_at = :quorum_at, eta = :eta,"
         " started_seq = CASE WHEN :started THEN :seq ELSE started_seq END,"
         " unknown_since = :unknown_since, phase = :phase, ended_at = :ended_at,"
         " outcome = :outcome, due_at = :due_at WHERE id = :id",
         id=request.id,
         version=request.version,
         tier=request.pinned.tier,
+        handle=request.known.open.handle.casefold(),
         quorum_at=request.quorum_at,
         eta=request.eta,
         started=event.kind == "ExecutionStarted",
@@ -180,6 +181,11 @@ def _derive(tx: Tx, request: Request, event: Event, seq: int) -> None:
     )
     if ending is not None:
         tx.execute("DELETE FROM claims WHERE holder = :id", id=request.id)
+        tx.execute(  # what a restore was to undo, and is not known yet, holds its subject again
+            "INSERT INTO claims (subject, holder) SELECT subject, id FROM requests"
+            " WHERE id = :undoes AND phase IS NULL ON CONFLICT DO NOTHING",
+            undoes=request.undoes,
+        )
     tx.execute(
         "INSERT INTO involved (person, role, request, at) VALUES (:person, :role, :id, :at)"
         " ON CONFLICT DO NOTHING",
@@ -460,7 +466,7 @@ def next_event(tx: Tx) -> int | None:
 
 def backlog(tx: Tx) -> list[Row]:
     """What has not been delivered, the oldest first."""
-    return tx.query("SELECT key, what, due_at, attempts, error FROM outbox ORDER BY id")
+    return tx.query("SELECT stream, seq, what, due_at, attempts, error FROM outbox ORDER BY id")
 
 
 def post(tx: Tx, key: str) -> tuple[str, str] | None:

@@ -166,11 +166,9 @@ def _refuse_newer(db: Database, path: Path) -> None:
 def _transact(db: Database, path: Path, script: Callable[[Tx], R]) -> R:
     connection = db.conn
     try:
-        # sqlite-utils begins its transactions deferred, and a deferred one that read before it
-        # writes can fail as busy without waiting; inside this one its own are savepoints.
+        # a deferred one that read before it writes can fail as busy without waiting
         connection.execute("BEGIN IMMEDIATE")
-        with db.atomic():
-            result = script(SqliteTx(connection))
+        result = script(SqliteTx(connection))
         connection.execute("COMMIT")
     except BaseException as e:
         if connection.in_transaction:

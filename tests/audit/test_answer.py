@@ -5,7 +5,7 @@ import pytest
 from bot.audit.answer import Answer, Help, Life, Nothing, Requests, Summary, answer
 from bot.audit.query import parse
 from bot.audit.show import words
-from bot.core.commands import Expire, Refusal, Retract, Settle, Start, Unclear, Veto, Withdraw
+from bot.core.commands import Expire, Retract, Settle, Start, Unclear, Veto
 from bot.core.request import Phase
 from bot.store.tx import Row
 
@@ -95,31 +95,8 @@ async def test_filters_all_have_to_hold(trail: Trail) -> None:
 # --- states ----------------------------------------------------------------------------------
 
 
-async def one_in_every_phase(trail: Trail) -> None:
-    """One request in each phase, and one that is ready again after an attempt."""
-    await trail.filed("expired")
-    trail.clock.skip(8 * HOUR)
-    await trail.give(Expire("R-1"))
-    again = await trail.started(handle="again")
-    await trail.came_to_nothing(again)
-    await trail.recorded(await trail.started(handle="failed"), Refusal("it said no"))
-    await trail.recorded(await trail.started(handle="unclear"), Unclear("it did not answer"))
-    await trail.executed(handle="executed")
-    moved = await trail.ready(handle="lapsed")
-    del trail.accounts.known[moved.subject.open]
-    await trail.give(Start(moved.id))
-    await trail.started(handle="executing")
-    await trail.ready(handle="ready")
-    await trail.filed("vetoed")
-    await trail.give(Veto(ANN, "R-9", "No."))
-    await trail.filed("withdrawn")
-    await trail.give(Withdraw(AGENT, "R-10"))
-    await trail.approved(await trail.filed("cooling"))
-    await trail.filed("open")
-
-
 async def test_a_state_is_what_the_requests_own_history_says(trail: Trail) -> None:
-    await one_in_every_phase(trail)
+    await trail.one_in_every_phase()
     for wait in (0, COOL_OFF - 1, 1, 12 * HOUR):
         trail.clock.skip(wait)
         folded: dict[str, list[str]] = {phase: [] for phase in Phase}
@@ -370,7 +347,7 @@ async def test_help_and_what_is_not_there_name_nothing(trail: Trail) -> None:
 
 
 async def test_asking_changes_nothing(trail: Trail) -> None:
-    await one_in_every_phase(trail)
+    await trail.one_in_every_phase()
 
     def rows() -> list[Row]:
         return trail.store.run_now(

@@ -88,7 +88,7 @@ async def test_a_query_on_the_machine_is_an_entry_of_its_user(trail: Trail) -> N
 
 
 async def test_a_worker_is_no_user_of_the_machine(trail: Trail) -> None:
-    with pytest.raises(Refused, match="Only managers|could not be asked"):
+    with pytest.raises(Refused):
         await trail.engine.handle(Query("worker", "", 0))
 
 

@@ -1,5 +1,6 @@
 """What people write is understood, or they are told what they may have meant."""
 
+import contextlib
 import string
 from dataclasses import fields
 
@@ -193,12 +194,8 @@ def test_what_is_told_shows_hidden_characters_and_stays_short() -> None:
 
 @given(st.text() | st.text('"<>|@:R-1 \nashelpty&;“', max_size=40))
 def test_any_text_is_a_query_or_a_bad_query(text: str) -> None:
-    try:
-        found = parse(text, NOW)
-    except BadQuery as e:
-        assert str(e)
-    else:
-        assert len(found.text) <= LONGEST
+    with contextlib.suppress(BadQuery):
+        assert len(parse(text, NOW).text) <= LONGEST
 
 
 KEY = st.sampled_from([f.name for f in fields(Filters)])
@@ -206,12 +203,8 @@ KEY = st.sampled_from([f.name for f in fields(Filters)])
 
 @given(KEY, st.text(max_size=60))
 def test_any_value_is_a_query_or_a_bad_query(key: str, value: str) -> None:
-    try:
-        found = parse(f'{key}:"{value}"', NOW)
-    except BadQuery as e:
-        assert str(e)
-    else:
-        assert getattr(found.filters, key) is not None
+    with contextlib.suppress(BadQuery):
+        assert getattr(filters(f'{key}:"{value}"'), key) is not None
 
 
 WORD = st.text(string.ascii_letters + string.digits + "._-:@ é日", min_size=1).map(

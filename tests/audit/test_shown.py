@@ -21,6 +21,20 @@ from .trail import AGENT, ANN, MANAGER, MINUTE, START, Trail
 
 HOSTILE = "<!channel> <@U09MANAGER> &lt;x&gt; @everyone\n*R-9 vetoed*\u202e\u200b\x1b[2J <https://evil.example|ok>"
 
+ENDS = {  # the last step of Trail.one_in_every_phase
+    1: "let it expire: it had no quorum in time",
+    2: "recorded that the attempt came to nothing: “the platform was not reached”",
+    3: "recorded that it failed: “it said no”",
+    4: "recorded that what came of it is not known: “it did not answer”",
+    5: "executed it: verified",
+    6: "let it lapse: “the account is no longer there”",
+    7: "started it (attempt 1); before, the account was active",
+    8: "completed the quorum of ",
+    9: "vetoed: “No.”",
+    10: "withdrew it",
+    12: "filed: deactivate “@open” (demo:id-open)",
+}
+
 
 def rendered(answer: Answer) -> str:
     """All the blocks of an answer as text, found to be such as Slack takes."""
@@ -123,6 +137,15 @@ async def test_slack_takes_every_kind_of_answer(trail: Trail) -> None:
         await trail.filed(f"a{n}")
     for query in ("", "state:open", "R-1"):
         rendered(trail.ask(query, page_size=10))
+
+
+async def test_every_life_is_told_in_both_places(trail: Trail) -> None:
+    await trail.one_in_every_phase()
+    for n, end in ENDS.items():
+        answer = trail.ask(f"R-{n}", page_size=50)
+        assert answer.named == 1
+        assert end in text(answer).splitlines()[-1]
+        assert end in rendered(answer)
 
 
 async def test_what_people_typed_mentions_nobody_and_links_nowhere(trail: Trail) -> None:
@@ -229,7 +252,6 @@ def test_any_query_fits_a_button_and_comes_back(asked: str) -> None:
         "01.1.a",
         "1.5e3.a",
         "99999999999.1.a",
-        "1.1." + "a" * (LONGEST + 1),
     ],
 )
 def test_a_value_that_somebody_made_up_is_none(value: object) -> None:

@@ -10,13 +10,18 @@ from bot.core.actions import ActionKind, Capability, Order, Outcome, Receipt, Re
 from bot.core.commands import (
     Approve,
     Command,
+    Expire,
     File,
     Finding,
     NothingHappened,
     Record,
+    Refusal,
     Restore,
     Seen,
     Start,
+    Unclear,
+    Veto,
+    Withdraw,
 )
 from bot.core.events import Event, Grounds
 from bot.core.facts import Person
@@ -220,6 +225,28 @@ class Trail:
         self.post_everything()
         restore = await self.give(Start(restore.id))
         return await self.recorded(restore)
+
+    async def one_in_every_phase(self) -> None:
+        """One request in each phase, and one that is ready again after an attempt."""
+        await self.filed("expired")
+        self.clock.skip(8 * HOUR)
+        await self.give(Expire("R-1"))
+        again = await self.started(handle="again")
+        await self.came_to_nothing(again)
+        await self.recorded(await self.started(handle="failed"), Refusal("it said no"))
+        await self.recorded(await self.started(handle="unclear"), Unclear("it did not answer"))
+        await self.executed(handle="executed")
+        moved = await self.ready(handle="lapsed")
+        del self.accounts.known[moved.subject.open]
+        await self.give(Start(moved.id))
+        await self.started(handle="executing")
+        await self.ready(handle="ready")
+        await self.filed("vetoed")
+        await self.give(Veto(ANN, "R-9", "No."))
+        await self.filed("withdrawn")
+        await self.give(Withdraw(AGENT, "R-10"))
+        await self.approved(await self.filed("cooling"))
+        await self.filed("open")
 
     def ask(self, text: str, page: int = 1, page_size: int = 5) -> Answer:
         query = parse(text, self.now)

@@ -13,7 +13,7 @@ from .conftest import Installation
 
 
 async def lines() -> list[str]:
-    return [str(finding) for finding in await everything()]
+    return [finding.whole for finding in await everything()]
 
 
 async def migrated(installed: Installation) -> None:
@@ -51,7 +51,7 @@ async def test_each_missing_scope_is_named_with_what_it_is_for(installed: Instal
         (lambda i: i.slack.set_token_error("token_revoked"), "Slack answers token_revoked"),
         (lambda i: i.slack.workspace.set_usergroup("S01TS", []), "nobody is in it"),
         (lambda i: i.slack.workspace.disable_usergroup("S01TS"), "group trust-safety"),
-        (lambda i: i.slack.workspace.user_change("U05LEGAL", deleted=True), "U05LEGAL cannot act"),
+        (lambda i: i.slack.workspace.user_change("U05LEGAL", deleted=True), ": U05LEGAL"),
         (lambda i: setattr(i.platform, "token", "another"), "platform demo"),
         (lambda i: i.slack.fail("auth.test", Error("fatal_error")), "Slack answers fatal_error"),
         (

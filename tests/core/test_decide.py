@@ -405,6 +405,14 @@ def test_a_changed_policy_waits_for_the_longest_cool_off_of_the_one_in_force() -
     assert event.changes.open.text == "Review channel: C02REV → C09OTHER."
 
 
+def test_a_change_that_is_taken_back_is_recorded_and_acts_at_once() -> None:
+    (event,) = decided(None, AdoptPolicy(policy()))
+    assert event.changes.open.text == "The change that was announced is taken back."
+    assert event.effective == NOW
+    (event,) = decided(None, AdoptPolicy(policy(), first=True))
+    assert event.changes.open.text == ""
+
+
 def test_the_first_policy_acts_at_once() -> None:
     (event,) = decided(None, AdoptPolicy(policy()), replace(FACTS, ever_filed=False))
     assert event.effective == NOW

@@ -270,6 +270,27 @@ def test_one_request_holds_a_subject() -> None:
     )
 
 
+def test_a_restore_takes_over_from_the_unknown_request_that_it_undoes() -> None:
+    restore = file(action=ActionKind.RESTORE)
+    facts = replace(AWAY, holder="R-7", undoes="R-7")
+    assert kinds(None, restore, facts) == ["Filed"]
+    assert "R-7 already concerns" in refusal(None, restore, replace(facts, undoes="R-6"))
+    facts = replace(FACTS, holder="R-7", undoes="R-7")
+    assert "R-7 already concerns" in refusal(None, file(), facts)
+
+
+def test_whoever_may_file_may_look_an_account_up_and_nobody_else() -> None:
+    may = {
+        act: [by for by in (AGENT, ANN, MANAGER, EVE) if not why_not(act, by)]
+        for act in (Act.LOOK_UP, Act.LOOK_UP_TO_RESTORE)
+    }
+    assert may == {Act.LOOK_UP: [AGENT], Act.LOOK_UP_TO_RESTORE: [AGENT, ANN]}
+
+
+def why_not(act: Act, by: str) -> str | None:
+    return objection(act, None, FACTS.person(by), FACTS, NOW)
+
+
 # --- where the request stands --------------------------------------------------------------------
 
 

@@ -340,10 +340,13 @@ def check_step(
         assert isinstance(command, Approve)
         assert now < before.deadline
         assert stands(after, facts)
-    if isinstance(command, Approve):
+    # whoever decides is certainly a reviewer, and not the requester from another account
+    if isinstance(command, Approve | Settle):
         fresh = [m.members for m in facts.groups.values() if m.fresh]
         assert any(command.by in members for members in fresh)
+        keys = [facts.person(by).identity for by in (command.by, before.requester)]
         assert command.by != before.requester
+        assert not frozenset.intersection(*keys)
     for event in events:
         if isinstance(event, ExecutionStarted):
             check_start(before, event, facts, now)

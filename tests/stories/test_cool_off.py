@@ -83,7 +83,6 @@ async def started(s: Story) -> "asyncio.Task[None]":
 
 async def test_a_veto_after_the_start_is_recorded_and_answered_truthfully(s: Story) -> None:
     doing = await started(s)
-    assert "Veto" in labels(s.card()) or await s.phase() is Phase.EXECUTING
     await s.type_while(OMAR, "veto R-1")
     answer = await s.hand(OMAR).submit({"reason.value": "Too late?"})
     assert (
@@ -195,9 +194,9 @@ async def test_an_approver_who_left_the_group_reopens_it_at_once(s: Story) -> No
     await s.calm()
     assert await s.kinds() == ["Filed", "Approved", "QuorumReached", "Reopened"]
     assert s.thread()[-1].startswith(
-        "*Reopened* (round 2): the quorum no longer stands (&lt;@U02REV&gt;: no longer in trust-safety)"
-    ) or "no longer in trust-safety" in s.thread()[-1]
-    assert "Approvals are void." in s.thread()[-1]
+        "*Reopened* (round 2): the quorum no longer stands (<@U02REV>: no longer in trust-safety). "
+        "Approvals are void."
+    )
     assert "Reopened" in s.dms(AGENT)[-1].text
     assert "○  *0 of 1* · still needs one more reviewer" in s.says()
     await s.skip(10 * MINUTE)

@@ -71,7 +71,9 @@ async def test_the_reviewers_are_called_at_filing_and_at_quorum_and_not_else(s: 
     await s.approve(TESSA)
     await s.choose(TESSA, "Retract")
     calls = ["<!subteam^S01TS>" in line and "<@U05LEGAL>" in line for line in s.thread()]
-    assert [line.split(" ")[1] for line, called in zip(s.thread(), calls, strict=True) if called] == [
+    assert [
+        line.split(" ")[1] for line, called in zip(s.thread(), calls, strict=True) if called
+    ] == [
         "filed",
         "reached.*",
     ]
@@ -83,9 +85,7 @@ async def test_the_reviewers_are_called_at_filing_and_at_quorum_and_not_else(s: 
 async def test_a_quorum_of_two_that_includes_legal(s: Story) -> None:
     await s.file("@president")
     assert "○○  *0 of 2* · still needs legal and one more reviewer" in s.says()
-    assert await s.approve(TESSA) == (
-        "R-1, Deactivate @president, is open, still needs legal."
-    )
+    assert await s.approve(TESSA) == ("R-1, Deactivate @president, is open, still needs legal.")
     assert "●○  *1 of 2* · still needs legal" in s.says()
     assert "still needs legal" in await s.approve(OMAR)
     assert "●○  *1 of 2* · still needs legal" in s.says()
@@ -273,7 +273,9 @@ async def test_two_clicks_of_one_person_count_once(s: Story) -> None:
     before = len(s.words(TESSA))
     await s.hand(TESSA).click(behind, "approve", stale=True)
     await s.calm()
-    assert "R-1 is cooling off: it is too late, or too early, for Approve." in s.words(TESSA)[before:]
+    assert (
+        "R-1 is cooling off: it is too late, or too early, for Approve." in s.words(TESSA)[before:]
+    )
     assert (await s.kinds()).count("Approved") == 1
 
 
@@ -622,7 +624,9 @@ async def test_who_sees_no_card_has_no_button(s: Story) -> None:
         await s.hand(OMAR).click(s.card(), "approve")
 
 
-async def test_a_short_cool_off_is_a_warning_on_the_card(clock: SandboxClock, tmp_path: Any) -> None:
+async def test_a_short_cool_off_is_a_warning_on_the_card(
+    clock: SandboxClock, tmp_path: Any
+) -> None:
     changed = policy(standard={"cool_off": "30s"})
     async with world(clock, tmp_path / "nolone.db", policy=changed) as w:
         s = Story(w)

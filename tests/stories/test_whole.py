@@ -22,7 +22,7 @@ async def test_from_filing_to_a_verified_action_and_its_restore(s: Story) -> Non
 
     await s.skip(2 * MINUTE)
     said = await s.restore(OMAR, "It was the right account after all.")
-    assert said == "R-2, Restore @pres1dent, is ready." or "R-2" in said
+    assert said.startswith("R-2, Restore @pres1dent, is ")
     assert s.w.platform.accounts[PRES1DENT].state == "active"
     assert "*Restored* after 2 min" in s.says()
     assert labels(s.card()) == {"Details"}

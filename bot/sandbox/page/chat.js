@@ -237,7 +237,7 @@ function renderHome(log, state, ctx) {
   const home = state.screen.home;
   const made = home
     ? { key: "home", sign: home.hash + state.who, make: () => h("div.bk.home", {}, blocks(home.blocks, ctx, { view: home.id })) }
-    : { key: "home", sign: "none", make: () => h("div.empty", {}, h("p", {}, "Opening …")) };
+    : { key: "home", sign: `none${state.who}`, make: () => h("div.empty", {}, icon("home"), h("p", {}, `The bot shows nothing here to ${ctx.people[state.who].name}.`)) };
   keep(log, [made]);
 }
 

@@ -128,6 +128,7 @@ function explain(error) {
 function told(state) {
   if (state.who !== app.who) return;
   const first = !app.state;
+  const another = app.state?.who !== state.who || app.state.world !== state.world;
   if (app.state && app.state.world !== state.world) {
     app.read.clear();
     app.thread = null;
@@ -136,7 +137,7 @@ function told(state) {
   heard = performance.now();
   document.body.classList.remove("lost");
   if (first) document.body.classList.add("ready");
-  if (app.place === chat.HOME && !state.screen.home) app.act("home");
+  if (app.place === chat.HOME && another) app.act("home");
   render();
 }
 
@@ -177,7 +178,7 @@ function renderClock() {
   $("clock-time").textContent = clock(now, true);
   $("clock-day").textContent = day(now, { weekday: "short", day: "numeric", month: "short" });
   const ahead = $("clock-ahead");
-  ahead.textContent = state.skipped > 999 ? `${span(state.skipped)} ahead` : "";
+  ahead.textContent = state.skipped > 999 ? `${span(state.skipped + 30_000)} ahead` : "";
   const [next] = state.cooling.filter((c) => c.eta > now);
   const box = $("cooling");
   box.hidden = !next;

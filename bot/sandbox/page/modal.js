@@ -40,7 +40,8 @@ export function renderModal(views, ctx, app) {
     shown.errors = said;
     const first = showErrors(shown.node, view.errors);
     if (first) {
-      first.focus();
+      first.focus({ preventScroll: true });
+      first.closest("[data-block]").scrollIntoView({ block: "nearest" });
       app.announce(Object.values(view.errors).join(" "), true);
     }
   }

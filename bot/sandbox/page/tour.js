@@ -137,7 +137,7 @@ const STEPS = [
     who: BRUNO,
     title: "He cannot be his own second person",
     text: ["In 2017 this would have been it. Here it is a card that everybody sees, and Bruno's own yes does not count. Let him try."],
-    target: () => document.querySelector("#log .card"),
+    target: () => document.querySelector("#log .message.private") ?? document.querySelector("#log .card"),
     act: "Press Approve as Bruno",
     async run(app) {
       await as(app, BRUNO, app.state.review);
@@ -174,7 +174,7 @@ const STEPS = [
   {
     who: OMAR,
     title: "Omar reads it letter by letter",
-    text: ["Forty-three million followers, since 2009. That is no fake: that is the President. Omar was asked for nothing. He can stop it all the same, alone."],
+    text: ["@president, with an i. He looks at Pipit: forty-three million followers, since 2009. That is no fake. Nobody asked Omar for anything; he can stop it all the same, alone."],
     target: () => document.querySelector(".modal") ?? document.querySelector("#log .message:last-child"),
     act: "Veto as Omar",
     async run(app) {
@@ -344,20 +344,30 @@ export function tourTick(app) {
 function follow() {
   if (at < 0) return;
   const target = STEPS[at].target?.();
-  const rect = target?.getBoundingClientRect();
-  const seen = rect && rect.width > 0 && rect.bottom > 0 && rect.top < innerHeight;
+  const rect = target && inSight(target);
+  const seen = rect && rect.width > 0 && rect.height > 0;
   light.classList.toggle("nowhere", !seen);
   if (seen) {
     const pad = 6;
     const topEdge = Math.max(4, rect.top - pad);
     const low = Math.min(innerHeight - 4, rect.bottom + pad);
-    light.style.transform = `translate(${rect.left - pad}px, ${topEdge}px)`;
-    light.style.width = `${rect.width + 2 * pad}px`;
+    const left = Math.max(4, rect.left - pad);
+    light.style.transform = `translate(${left}px, ${topEdge}px)`;
+    light.style.width = `${Math.min(innerWidth - 4, rect.right + pad) - left}px`;
     light.style.height = `${low - topEdge}px`;
   }
+  coach.classList.toggle("high", Boolean(seen) && rect.top > innerHeight / 2);
   if (!narrow()) place(seen ? rect : null);
   else coach.style.transform = "";
   requestAnimationFrame(follow);
+}
+
+// The part of an element that is not scrolled out of sight.
+function inSight(element) {
+  const { left, right, top, bottom, width } = element.getBoundingClientRect();
+  const log = element.closest(".log")?.getBoundingClientRect() ?? { top: 0, bottom: innerHeight };
+  const [high, low] = [Math.max(top, log.top), Math.min(bottom, log.bottom)];
+  return { left, right, width, top: high, bottom: low, height: Math.max(0, low - high) };
 }
 
 function place(rect) {
@@ -375,6 +385,8 @@ function place(rect) {
     const mid = (low, size, most) => Math.min(Math.max(8, low - size / 2), most - size - 8);
     if (fits.below && rect.height < 120) [x, y] = [mid(rect.left + rect.width / 2, w, innerWidth), rect.bottom + gap];
     else if (fits.above && rect.height < 160) [x, y] = [mid(rect.left + rect.width / 2, w, innerWidth), rect.top - gap - hgt];
+    else if (fits.below && rect.width > 560) [x, y] = [mid(rect.left + rect.width / 2, w, innerWidth), rect.bottom + gap];
+    else if (fits.above && rect.width > 560) [x, y] = [mid(rect.left + rect.width / 2, w, innerWidth), rect.top - gap - hgt];
     else if (fits.right) [x, y] = [rect.right + gap, mid(rect.top + rect.height / 2, hgt, innerHeight)];
     else if (fits.left) [x, y] = [rect.left - gap - w, mid(rect.top + rect.height / 2, hgt, innerHeight)];
     else [x, y] = [innerWidth - w - 24, innerHeight - hgt - 24];

@@ -24,7 +24,7 @@ from bot.slack.views.common import (
 
 PAGE = re.compile(r"audit_page_(?:before|after)")  # the buttons' action ids
 BEFORE, AFTER = "audit_page_before", "audit_page_after"
-_TURN = re.compile(r"([1-9][0-9]{0,9})\.([1-9][0-9]{0,14})\.(.{0,%d})" % LONGEST, re.DOTALL)
+_TURN = re.compile(r"([1-9][0-9]{0,9})\.([1-9][0-9]{0,14})\.(.*)", re.DOTALL)
 _TYPED = 900  # characters of what somebody typed; the command line shows the rest
 
 

@@ -20,6 +20,7 @@ from bot.slack.views.common import (
     hosts,
     overflow,
     quote,
+    reason,
     section,
     user,
     when,
@@ -113,7 +114,7 @@ def facts(a: Assessment, reversibility: Reversibility | None) -> Blocks:
         blocks.append(context(":warning: The policy gives it a cool-off of less than a minute."))
     if r.reopened_why is not None and a.phase in WAITING:
         blocks.append(
-            context(f":repeat: *Round {r.round}:* {escape(cut(r.reopened_why.open.text, 500))}")
+            context(f":repeat: *Round {r.round}:* {reason(cut(r.reopened_why.open.text, 500))}")
         )
     return blocks
 
@@ -191,7 +192,8 @@ def _ended(a: Assessment) -> list[str]:
     ending = a.request.ending
     assert ending is not None
     at, by = when(ending.at), user(ending.by)
-    why = f": {escape(cut(ending.why.open.text, 1500))}" if ending.why and ending.why.value else ""
+    safe = reason if ending.phase is Phase.LAPSED else escape  # the others say what people typed
+    why = f": {safe(cut(ending.why.open.text, 1500))}" if ending.why and ending.why.value else ""
     match ending.phase:
         case Phase.EXECUTED:
             assert ending.outcome is not None

@@ -1,5 +1,6 @@
 """What all views are made of: safe text, times in the reader's zone, blocks."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,11 +11,22 @@ Block = dict[str, Any]
 Blocks = list[Block]
 
 SECTION_MOST = 2900  # characters; Slack refuses 3000
+# The one reason that names people; nothing in it was typed by anybody.
+_NAMES_PEOPLE = "the quorum no longer stands ("
+_PERSON = re.compile("&lt;@([UW][A-Z0-9]+)&gt;")
 
 
 def escape(text: str) -> str:
     """`text` made visible, for mrkdwn: nothing in it is a mention or a link."""
     return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def reason(text: str) -> str:
+    """Why something came about by itself, for mrkdwn."""
+    safe = escape(text)
+    if text.startswith(_NAMES_PEOPLE):
+        safe = _PERSON.sub(r"<@\1>", safe)
+    return safe
 
 
 def user(id: str) -> str:

@@ -28,6 +28,7 @@ from bot.slack.views.common import (
 CALLBACK = "file"
 EVIDENCE_MOST = 20
 HANDLE_MOST = 300
+MOST = {"what": 2500, "clause": 200, "ticket": 200}  # characters
 
 
 def _form(action: ActionKind, blocks: Blocks, submit: str | None = None) -> Block:
@@ -92,8 +93,8 @@ def found(
                 ],
             },
         },
-        text_input("what", "What happened", multiline=True, most=2500),
-        text_input("clause", "Policy clause", optional=True, most=200),
+        text_input("what", "What happened", multiline=True, most=MOST["what"]),
+        text_input("clause", "Policy clause", optional=True, most=MOST["clause"]),
         text_input(
             "evidence",
             "Evidence links",
@@ -101,7 +102,7 @@ def found(
             optional=True,
             hint=f"One on each line, at most {EVIDENCE_MOST}. They are stored, and never opened.",
         ),
-        text_input("ticket", "Ticket", optional=True, most=200),
+        text_input("ticket", "Ticket", optional=True, most=MOST["ticket"]),
     ]
     return _form(action, blocks, "File")
 
@@ -133,6 +134,12 @@ def read(view: Mapping[str, Any]) -> tuple[ReasonCode | None, Grounds, dict[str,
     what = typed(form, "what").strip()
     if not what:
         errors["what"] = "Say what happened, so that somebody else can judge it."
+    for (
+        field,
+        most,
+    ) in MOST.items():  # Slack sees to it; what is cut off on the card, nobody approves
+        if (length := len(typed(form, field))) > most:
+            errors[field] = f"At most {most} characters; these are {length}."
     links = tuple(line.strip() for line in typed(form, "evidence").splitlines() if line.strip())
     wrong = [link for link in links if not _is_link(link)]
     if wrong:

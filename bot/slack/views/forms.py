@@ -22,18 +22,19 @@ from bot.slack.views.common import (
 )
 from bot.slack.views.ids import ref
 
+REASON_MOST = 1500  # characters
 VETO, RESTORE, APPROVE, SETTLE, DETAILS = "veto", "restore", "approve", "settle", "details"
 
 
 def veto(request: Request) -> Block:
     about = section(f"*{request.id}*: {escape(title(request))}. A veto ends the request.")
-    reason = text_input("reason", "Why", multiline=True, most=1500)
+    reason = text_input("reason", "Why", multiline=True, most=REASON_MOST)
     return _form(request, "Veto", VETO, [about, reason], "Veto")
 
 
 def restore(request: Request) -> Block:
     text = f"Undoes *{request.id}*, {escape(title(request))}, at once: it takes nobody else."
-    reason = text_input("reason", "Why", multiline=True, most=1500)
+    reason = text_input("reason", "Why", multiline=True, most=REASON_MOST)
     return _form(request, "Restore", RESTORE, [section(text), reason], "Restore")
 
 
@@ -59,7 +60,7 @@ def settle(request: Request) -> Block:
             "label": plain("What became of it"),
             "element": {"type": "radio_buttons", "action_id": "value", "options": options},
         },
-        text_input("reason", "How you know", multiline=True, most=1500),
+        text_input("reason", "How you know", multiline=True, most=REASON_MOST),
     ]
     return _form(request, "Settle", SETTLE, blocks, "Settle")
 

@@ -32,6 +32,7 @@ from bot.slack.views.common import (
     button,
     context,
     escape,
+    reason,
     section,
     user,
     when,
@@ -48,6 +49,11 @@ def _words(sealed: Sealed[Words]) -> str:
 def _why(sealed: Sealed[Words]) -> str:
     """The same within a sentence that has a full stop of its own."""
     return _words(sealed).rstrip(". ")
+
+
+def _by_itself(sealed: Sealed[Words]) -> str:
+    """The same where nobody typed the reason."""
+    return reason(cut(sealed.value.text, 1500)).rstrip(". ") if sealed.value else "(erased)"
 
 
 def thread(request: Request, event: RequestEvent) -> str:
@@ -84,9 +90,11 @@ def thread(request: Request, event: RequestEvent) -> str:
         case Withdrawn():
             return f"*Withdrawn* by {by}."
         case Reopened():
-            return f"*Reopened* (round {request.round}): {_why(event.why)}. Approvals are void."
+            return (
+                f"*Reopened* (round {request.round}): {_by_itself(event.why)}. Approvals are void."
+            )
         case Lapsed():
-            return f"*Lapsed*: {_why(event.why)}."
+            return f"*Lapsed*: {_by_itself(event.why)}."
         case Expired():
             what = "no quorum" if event.phase == "open" else "not run"
             return f"*Expired*: {what} in time. Nothing was done."

@@ -1,0 +1,39 @@
+"""`python -m tests.bench`: everything that is measured, in one run and one table.
+
+Machines differ, and this one has its moods: what counts are the ratios within a run, and the spread
+between its rounds says how far to trust them.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+
+from .measures import FULL, MEASURES, QUICK, Row, measure
+
+
+def table(rows: list[Row]) -> str:
+    lines = [f"{'':<58} {'median':>9} {'least':>9} {'most':>9}       target"]
+    for row in rows:
+        lo, hi = min(row.values), max(row.values)
+        said = f"{row.what:<58} {row.median:>9.2f} {lo:>9.2f} {hi:>9.2f} {row.unit:<4}"
+        if row.most is not None:
+            verdict = "met" if row.median <= row.most else "MISSED"
+            said += f"  <= {row.most:g} {verdict}"
+        lines.append(said.rstrip())
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a little of everything")
+    parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
+    said = parser.parse_args()
+    rows = asyncio.run(measure(QUICK if said.quick else FULL, said.only))
+    print(
+        f"Python {platform.python_version()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
+    )
+    print(table(rows))
+
+
+main()

@@ -1,0 +1,304 @@
+"""What is measured. Each measure gives the rows of the table that it is for."""
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.sandbox.world import POLICY, people
+
+from .scene import REVIEW, Scene, Server, file, scene
+from .server import AGENTS, REVIEWERS
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything is done."""
+
+    rounds: int
+    clicks: int  # a round, at one in flight; four times as many at sixteen
+    approvals: int
+    requests: int  # whole ones, for each of 16 clients
+    churn: int
+    starts: int
+
+
+FULL = Size(rounds=7, clicks=60, approvals=40, requests=6, churn=10_000, starts=5)
+QUICK = Size(rounds=4, clicks=40, approvals=3, requests=1, churn=60, starts=1)
+
+
+@dataclass(frozen=True)
+class Row:
+    what: str
+    values: list[float]  # one for each round
+    unit: str
+    most: float | None = None  # the target
+    least: float | None = None
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+
+def _percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+# --- click to acknowledgement -------------------------------------------------------------------
+
+
+async def _one_by_one(
+    s: Scene, server: Server, clicks: list[tuple[bytes, dict[str, str]]]
+) -> list[float]:
+    took = []
+    for click in clicks:
+        took.append(await s.send(server, click))
+        await server.rest()
+    return took
+
+
+async def _sixteen(
+    s: Scene, server: Server, clicks: list[tuple[bytes, dict[str, str]]]
+) -> list[float]:
+    waiting = iter(clicks)
+
+    async def client() -> list[float]:
+        return [await s.send(server, click) for click in waiting]
+
+    return [t for took in await asyncio.gather(*(client() for _ in range(16))) for t in took]
+
+
+async def acknowledgements(size: Size, folder: Path) -> list[Row]:
+    """Bot and bare listener by turns, so that the machine's moods fall on both."""
+    rows = []
+    async with scene(folder) as s:
+        bot, bare = await s.launch("bot"), await s.launch("bare")
+        card = await s.card(bot)
+        seeded = 0
+
+        async def clicks(n: int) -> list[tuple[bytes, dict[str, str]]]:
+            nonlocal seeded
+            seeded += n
+            refs = await bot.ask("seed", first=1_000_000 + seeded, n=n)
+            return s.clicks(card, refs)
+
+        async def compare(
+            name: str,
+            how: Callable[
+                [Scene, Server, list[tuple[bytes, dict[str, str]]]], Awaitable[list[float]]
+            ],
+            n: int,
+            most: float | None,
+        ) -> Iterator[Row]:
+            took: dict[str, list[list[float]]] = {"bot": [], "bare": []}
+            for round in range(size.rounds + 1):
+                turn = [("bot", bot), ("bare", bare)][:: 1 if round % 2 else -1]
+                made = await clicks(n)
+                for which, server in turn:
+                    times = await how(s, server, made)
+                    if round:  # the first warms up
+                        took[which].append([t * 1000 for t in times])
+                await bot.ask("settle")
+            for share, label in ((0.5, "p50"), (0.99, "p99")):
+                ours, bares = (
+                    [_percentile(times, share) for times in took[which]]
+                    for which in ("bot", "bare")
+                )
+                rows.append(Row(f"{name}, bare listener, {label}", bares, "ms"))
+                rows.append(Row(f"{name}, bot, {label}", ours, "ms"))
+                ratios = [a / b for a, b in zip(ours, bares, strict=True)]
+                limit = most if label == "p50" else None
+                rows.append(Row(f"{name}, ratio, {label}", ratios, "x", most=limit))
+
+        await compare("click to ack, 1 in flight", _one_by_one, size.clicks, 2.0)
+        await bot.ask("hold")
+        await compare("click to ack, 16 in flight", _sixteen, size.clicks * 4, 2.5)
+    return rows
+
+
+# --- the last approval to the platform ------------------------------------------------------------
+
+
+async def to_the_platform(size: Size, folder: Path) -> list[Row]:
+    """The bot's time stands still but for what is skipped, so that a cool-off ends when told to."""
+    total, observing = [], []
+    async with scene(folder, speed=0) as s:
+        bot = await s.launch("bot")
+        s.slack.deliver_to(f"{bot.url}/slack/events")
+        for n in range(size.approvals + 3):
+            await file(s, AGENTS[0], s.platform.add(f"account{n}").handle)
+            await bot.ask("settle")
+            card = s.slack.workspace.messages(REVIEW)[-1]
+            answer = await s.slack.as_user(REVIEWERS[0]).click(card, "approve")
+            assert answer.status == 200, answer
+            await bot.ask("settle")
+            took = await bot.ask("elapse")
+            await bot.ask("settle")
+            if n >= 3:
+                total.append(took["woken"] + took["applied"] - took["fetch"])
+                observing.append(took["observe"])
+    return [
+        Row("last approval's ack to platform.apply, p50", total, "ms", most=10.0),
+        Row("… of which the look before the act (HTTP)", observing, "ms"),
+    ]
+
+
+# --- whole requests ---------------------------------------------------------------------------------
+
+
+async def whole_requests(size: Size, folder: Path) -> list[Row]:
+    """16 agents file, 16 reviewers approve, each until the effect was verified and the card says so.
+
+    The bot's time goes ten times as fast, so that a cool-off of a second takes a tenth of one.
+    """
+    rates = []
+    async with scene(folder, speed=10) as s:
+        bot = await s.launch("bot")
+        s.slack.deliver_to(f"{bot.url}/slack/events")
+        ws = s.slack.workspace
+
+        async def card_with(*words: str) -> None:
+            for _ in range(10_000):
+                for message in ws.messages(REVIEW):
+                    if all(word in str(message.blocks) for word in words):
+                        return
+                await asyncio.sleep(0.005)
+            raise AssertionError(words)
+
+        async def client(n: int, round: int) -> None:
+            for i in range(size.requests):
+                handle = s.platform.add(f"r{round}c{n}n{i}x").handle
+                await file(s, AGENTS[n], handle)
+                await card_with(handle, "approve")
+                (card,) = (m for m in ws.messages(REVIEW) if handle in str(m.blocks))
+                answer = await s.slack.as_user(REVIEWERS[n]).click(card, "approve")
+                assert answer.status == 200, answer
+                await card_with(handle, "Executed")
+
+        for round in range(max(2, size.rounds // 2)):
+            began = time.perf_counter()
+            await asyncio.gather(*(client(n, round) for n in range(16)))
+            rates.append(16 * size.requests / (time.perf_counter() - began))
+            assert len(s.platform.effects) == (round + 1) * 16 * size.requests
+            for message in ws.messages(REVIEW):
+                ws.channels[REVIEW].messages.pop(message.ts)
+            ws.channels[REVIEW].messages.clear()
+    return [Row("whole requests, 16 clients", rates, "/s")]
+
+
+# --- memory -------------------------------------------------------------------------------------------
+
+
+async def memory(size: Size, folder: Path) -> list[Row]:
+    async with scene(folder, speed=0) as s:
+        bot = await s.launch("bot")
+        await s.card(bot)
+        await bot.ask("hold")
+        marks = [size.churn // 5, size.churn // 5 * 4]  # the caches are full after the first
+        sizes = [(await bot.ask("memory"))["mb"]]
+        first = 1_000_000
+        for n in marks:
+            await bot.ask("churn", first=first, n=n)
+            first += n
+            sizes.append((await bot.ask("memory"))["mb"])
+    idle, warm, end = sizes
+    return [
+        Row("memory, idle", [idle], "MB", most=100.0),
+        Row(f"memory after {marks[0]} requests", [warm], "MB"),
+        Row(f"memory after {sum(marks)} requests", [end], "MB"),
+        Row("… growth between these", [end - warm], "MB", most=10.0),
+    ]
+
+
+# --- start ------------------------------------------------------------------------------------------
+
+
+async def start(size: Size, folder: Path) -> list[Row]:
+    """`python -m bot run`, as an operator starts it, until a click is acknowledged."""
+    took, idle = [], []
+    async with scene(folder) as s:
+        people(s.slack.workspace)
+        environment = os.environ | {
+            "SLACK_BOT_TOKEN": s.slack.bot_token,
+            "SLACK_SIGNING_SECRET": s.slack.signing_secret,
+            "SLACK_API_URL": s.slack.api_url,
+            "DATABASE_URL": f"sqlite:///{folder}/run.db",
+            "NOLONE_POLICY": str(POLICY),
+            "NOLONE_PLATFORMS": "demo",
+            "DEMO_URL": s.platform.url,
+            "DEMO_TOKEN": s.platform.token,
+            "PORT": "0",
+        }
+        migrate = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "migrate"),
+            env=environment,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        assert await migrate.wait() == 0
+        sample = await s.launch("bot")
+        card = await s.card(sample)
+        for _ in range(size.starts):
+            port = _free_port()
+            click = s.click(card, "U02REV", "R-1.1.00000000", 0)
+            began = time.perf_counter()
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bot", "run"),
+                env=environment | {"PORT": str(port)},
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            s.processes.append(process)
+            server = Server("bot", f"http://127.0.0.1:{port}", process, s.session)
+            while True:
+                try:
+                    await s.send(server, click)
+                except OSError:
+                    assert process.returncode is None, "it did not start"
+                    await asyncio.sleep(0.01)
+                    continue
+                break
+            took.append(time.perf_counter() - began)
+            idle.append(_resident(process.pid))
+            process.terminate()
+            assert await process.wait() == 0
+    return [
+        Row("process start to the first acknowledged click", took, "s", most=2.0),
+        Row("memory of `nolone run` then", idle, "MB", most=100.0),
+    ]
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def _resident(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (line,) = (x for x in lines if x.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+MEASURES = {
+    "ack": acknowledgements,
+    "apply": to_the_platform,
+    "whole": whole_requests,
+    "memory": memory,
+    "start": start,
+}
+
+
+async def measure(size: Size, names: list[str]) -> list[Row]:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            rows += await MEASURES[name](size, Path(folder) / name)
+    return rows
