@@ -69,7 +69,7 @@ class Engine:
         self.clock = clock
         self.platforms = platforms
         self.origin = origin
-        self.policy = policy  # in force
+        self._policy = policy
         self.coming: PolicyAdopted | None = None  # adopted, and in force later
         self.waiting: dict[str, str] = {}  # why the last Start of a request had to wait
         self.committed: list[Callable[[], None]] = []  # called after each commit
@@ -86,8 +86,10 @@ class Engine:
         says; until then the one before stays.
         """
         adopted = await self._adopted()
-        if not adopted:
-            self.policy = read
+        if adopted:
+            self._put_in_force(adopted)  # what `read` differs from, and what it has to wait for
+        else:
+            self._policy = read
         if not adopted or adopted[-1].digest != read.digest:
             await self.handle(AdoptPolicy(read, first=not adopted))
             adopted = await self._adopted()
@@ -104,12 +106,14 @@ class Engine:
             if coming.effective <= later.at:
                 in_force = coming
             coming = later  # one that had not come into force never does
-        self.policy, self.coming = in_force.policy.open, coming
+        self._policy, self.coming = in_force.policy.open, coming
 
-    def _policy_now(self) -> Policy:
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
         if self.coming is not None and self.coming.effective <= self.clock.now():
-            self.policy, self.coming = self.coming.policy.open, None
-        return self.policy
+            self._policy, self.coming = self.coming.policy.open, None
+        return self._policy
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -243,7 +247,7 @@ class Engine:
         return replace(facts, pinned=pinned, **looks)  # type: ignore[arg-type]
 
     def _bare(self) -> Facts:
-        return Facts(origin=self.origin, policy=self._policy_now(), seed=secrets.token_hex(32))
+        return Facts(origin=self.origin, policy=self.policy, seed=secrets.token_hex(32))
 
     async def around(self, people: Iterable[str], channel: str | None = None) -> Facts:
         """Who these people are and who is in which group now; `channel`: how it stands with it."""
@@ -316,7 +320,7 @@ class Engine:
         if request is None:
             return None
         people = _concerned(request) | ({viewer} if viewer else set())
-        facts = await self.around(people, self._policy_now().channels.review)
+        facts = await self.around(people, self.policy.channels.review)
         now = self.clock.now()
 
         def script(tx: Tx) -> Facts:

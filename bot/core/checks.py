@@ -138,6 +138,13 @@ def quorum_still_stands(request: Request, facts: Facts, now: int) -> Finding | N
 
 
 @check
+def nothing_is_on_its_way(request: Request, facts: Facts, now: int) -> Finding | None:
+    if facts.sent_until is None or now > facts.sent_until:
+        return None
+    return Wait(f"what {request.undoes} asked for may still arrive, and would undo this")
+
+
+@check
 def card_and_notice_are_posted(request: Request, facts: Facts, now: int) -> Finding | None:
     if not restrictive(request) or (facts.posted.card and facts.posted.notice):
         return None

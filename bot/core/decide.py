@@ -225,7 +225,13 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
                 raise Refused(f"{request.id} is {phase.value}.")
             if request.overdue(now):
                 raise Refused(f"The time of {request.id} is over.")
-            return rechecked()[0]
+            if (instead := rechecked()[0]) != []:
+                return instead
+            found = count(request, facts)
+            if phase is Phase.OPEN and found.reached:
+                # somebody who approved counts again: nobody would click once more for that
+                return [QuorumReached(at=now, by=by, counted=found.counted)]
+            return []
         case Start():
             if phase is not Phase.READY:
                 raise Refused(f"{request.id} is {phase.value}, not ready.")

@@ -64,6 +64,7 @@ class Facts:
     newer: str | None = None  # a later request that changed the same subject
     undone_by: str | None = None  # the executed restore of this request
     undone_at: int | None = None  # when that took effect (ms)
+    sent_until: int | None = None  # until when (ms) what this restore undoes may still be sent
     undoes: str | None = None  # the request whose effect a new restore would undo
     restores_today: int = 0  # one-click restores by the actor in the last 24 h
     posted: Posted = Posted()

@@ -23,6 +23,7 @@ class Count:
     counted: tuple[str, ...]  # who fills a place, in the order of their approvals
     ignored: tuple[Ignored, ...]
     missing: tuple[str, ...]  # what is not filled: a group's name, or ANYBODY
+    unread: bool = False  # some are ignored only because Slack could not be read
 
     @property
     def reached(self) -> bool:
@@ -74,6 +75,12 @@ def _held(approval: Approval, request: Request) -> frozenset[str]:
     return request.could_review(approval.by) & frozenset(approval.groups)
 
 
+def _unread(approval: Approval, request: Request, facts: Facts) -> bool:
+    held = _held(approval, request)
+    groups = [facts.groups[g] for g in held if g in facts.groups]
+    return facts.person(approval.by).unread or any(not m.fresh for m in groups)
+
+
 def _objection(approval: Approval, request: Request, facts: Facts) -> str | None:
     person = facts.person(approval.by)
     held = _held(approval, request)
@@ -99,6 +106,7 @@ def count(request: Request, facts: Facts) -> Count:
     ignored: list[Ignored] = []
     able: dict[str, frozenset[str]] = {}  # approver -> groups in which they count
     seen: set[str] = set()
+    unread = False
     for a in request.approvals:
         why = _objection(a, request, facts)
         if why is None and same[a.by] == same[request.requester]:
@@ -106,6 +114,7 @@ def count(request: Request, facts: Facts) -> Count:
         if why is None and same[a.by] in seen:
             why = "the same person as somebody who already counts"
         if why is not None:
+            unread = unread or _unread(a, request, facts)
             ignored.append(Ignored(a.by, why))
             continue
         seen.add(same[a.by])
@@ -117,6 +126,7 @@ def count(request: Request, facts: Facts) -> Count:
         counted=tuple(p for p in able if p in filled.values()),
         ignored=tuple(ignored),
         missing=tuple(place for i, place in enumerate(places) if i not in filled),
+        unread=unread,
     )
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from bot.core.actions import ACTIONS, ActionKind, Outcome
 from bot.core.facts import Facts, Missing, Person, Unread
-from bot.core.quorum import persons
+from bot.core.quorum import count, persons
 from bot.core.reasons import PROTECTIVE
 from bot.core.request import WAITING, Phase, Request
 from bot.core.subject import AccountState, Snapshot
@@ -197,6 +197,11 @@ def was_a_reviewer_at_filing(
 ) -> str | None:
     if request.could_review(person.id) & facts.groups_of(person.id):
         return None
+    if not any(members for _, members in request.electorate):
+        return (
+            f"Slack could not say who the reviewers are when {request.id} was filed: "
+            "nobody can approve it, and it has to be filed anew. You may veto it."
+        )
     return (
         f"You became a reviewer after {request.id} was filed: "
         "you may veto it, but your approval would not count."
@@ -332,6 +337,18 @@ def approves_once(act: Act, request: Request, person: Person, facts: Facts, now:
             "To approve it afresh, retract first."
         )
     return None
+
+
+@request_rule(Act.APPROVE)
+def can_be_counted_with_the_others(
+    act: Act, request: Request, person: Person, facts: Facts, now: int
+) -> str | None:
+    if not count(request, facts).unread:
+        return None
+    return (
+        f"Slack could not be asked about those who approved {request.id} before you, so that "
+        "your approval could not be counted with theirs. Please try again."
+    )
 
 
 @request_rule(Act.RETRACT)

@@ -61,8 +61,12 @@ class Terms(Value):
         return self if merged.same_as(self) and not merged.same_as(other) else merged
 
     def is_stricter_than(self, other: "Terms") -> bool:
-        """Whether any of these terms is stricter than that of `other`."""
-        return not other.stricter(self).same_as(other)
+        """Whether any of these terms is stricter than that of `other`.
+
+        How long a quorum may take is left out: that says nothing of a quorum that was reached.
+        """
+        alike = self.model_copy(update={"open_for": other.open_for})
+        return not other.stricter(alike).same_as(other)
 
     @property
     def _numbers(self) -> tuple[object, ...]:

@@ -75,7 +75,7 @@ class Screen:
         if not (url := body.get("response_url")):
             return False
         try:
-            said = AsyncWebhookClient(url, retry_handlers=[])
+            said = AsyncWebhookClient(url, session=self._client.session, retry_handlers=[])
             answer = await said.send(response_type="ephemeral", **reply)
         except (ClientError, TimeoutError, OSError):
             return False

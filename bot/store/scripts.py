@@ -41,23 +41,22 @@ def forget_deliveries(tx: Tx, now: int) -> None:
 
 def events(tx: Tx, stream: str, after: int = 0) -> list[tuple[int, Event]]:
     """The events of a stream after a version, each with its seq."""
-    openings: dict[int, list[Opening]] = {}
-    for row in tx.query(
-        "SELECT o.* FROM openings o JOIN entries e USING (seq)"
-        " WHERE e.stream = :stream AND e.version > :after",
+    rows = tx.query(
+        "SELECT * FROM entries WHERE stream = :stream AND version > :after ORDER BY version",
         stream=stream,
         after=after,
-    ):
-        opening = Opening(row["field"], row["salt"], row["value"])
-        openings.setdefault(row["seq"], []).append(opening)
-    return [
-        (row["seq"], read(_entry(row), openings.get(row["seq"], [])))
+    )
+    openings: dict[int, list[Opening]] = {}
+    if rows:
         for row in tx.query(
-            "SELECT * FROM entries WHERE stream = :stream AND version > :after ORDER BY version",
+            "SELECT o.* FROM openings o JOIN entries e USING (seq)"
+            " WHERE e.stream = :stream AND e.version > :after",
             stream=stream,
             after=after,
-        )
-    ]
+        ):
+            opening = Opening(row["field"], row["salt"], row["value"])
+            openings.setdefault(row["seq"], []).append(opening)
+    return [(row["seq"], read(_entry(row), openings.get(row["seq"], []))) for row in rows]
 
 
 def _entry(row: Row) -> Entry:
@@ -244,15 +243,16 @@ def complete(
     """`facts` with what stands in the database, as of this transaction."""
     (last,) = tx.query("SELECT coalesce(max(n), 0) AS n FROM requests")
     about = request.subject.open if request else subject
-    holder = undone_by = undone_at = newer = None
+    holder = undone_by = undone_at = newer = sent_until = None
     if about is not None:
         for row in tx.query("SELECT holder FROM claims WHERE subject = :s", s=str(about)):
             holder = row["holder"]
     if request is not None:
         undone_by, undone_at, newer = _later(tx, request)
+        sent_until = _sent_until(tx, request)
     (restores,) = tx.query(
         "SELECT count(*) AS n FROM requests WHERE requester = :by AND undoes IS NOT NULL"
-        " AND quorum_at = filed_at AND filed_at > :since",
+        " AND quorum_at = filed_at AND +filed_at > :since",  # by the index of the few that undo
         by=by,
         since=now - DAY,
     )
@@ -263,11 +263,20 @@ def complete(
         holder=holder,
         undone_by=undone_by,
         undone_at=undone_at,
+        sent_until=sent_until,
         undoes=_undoable(tx, subject) if subject else None,
         newer=newer,
         restores_today=restores["n"],
         posted=posted(tx, request) if request else Posted(),
     )
+
+
+def _sent_until(tx: Tx, restore: Request) -> int | None:
+    """Until when (ms) what a restore undoes may still be sent; None: it is known what came of it."""
+    undone = request(tx, restore.undoes) if restore.undoes else None
+    if undone is None or undone.execution is None:
+        return None
+    return undone.execution.order.open.not_after
 
 
 def _undoable(tx: Tx, subject: SubjectId) -> str | None:

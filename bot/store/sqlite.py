@@ -7,10 +7,11 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
@@ -18,8 +19,12 @@ from bot.store.migrations import STEPS, migrations
 from bot.store.tx import Row, StoreError, Tx
 
 R = TypeVar("R")
+Script = Callable[[Tx], Any]
+Job = tuple[Script, Future[Any]]
+Outcome = tuple[Any, BaseException | None]
 
 BUSY = 5.0  # s that a transaction waits for another process's to end
+TOGETHER = 32  # scripts that share a commit, at most
 
 
 class SqliteTx:
@@ -36,15 +41,24 @@ class SqliteTx:
     def execute(self, sql: str, /, **params: object) -> int:
         return self._connection.execute(sql, params).rowcount
 
+    @property
+    def is_open(self) -> bool:
+        return self._connection.in_transaction
+
 
 class SqliteStore:
-    """Runs transaction scripts in one thread, each in a transaction that is durable when it ends.
+    """Runs transaction scripts in one thread, one after the other; each is durable when it ends.
+
+    Scripts that wait at the same time share a commit: the disk is slow, and takes many at once as
+    fast as one. Each stands under a savepoint, so that one that raises undoes itself alone; nobody
+    hears of an end before the commit.
 
     Raises StoreError where the file cannot be used, is another process's, or is of another schema.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._waiting: deque[Job] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._lock = self._take_lock()
         try:
@@ -96,15 +110,37 @@ class SqliteStore:
         migrations().apply(self._db)
 
     async def run(self, script: Callable[[Tx], R]) -> R:
-        """Run `script` in a transaction of its own; what it raises undoes everything it did."""
-        return await asyncio.wrap_future(self._thread.submit(self._transact, script))
+        """Run `script` in a transaction; what it raises undoes everything it did."""
+        return await asyncio.wrap_future(self._enter(script))
 
     def run_now(self, script: Callable[[Tx], R]) -> R:
         """The same without an event loop."""
-        return self._thread.submit(self._transact, script).result()
+        return self._enter(script).result()
 
-    def _transact(self, script: Callable[[Tx], R]) -> R:
-        return _transact(self._db, self.path, script)
+    def _enter(self, script: Callable[[Tx], R]) -> Future[R]:
+        ended: Future[R] = Future()
+        self._waiting.append((script, ended))
+        self._thread.submit(self._work_off)
+        return ended
+
+    def _work_off(self) -> None:
+        """Run what waits; nothing may be left of it, since it went with an earlier one."""
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
+        jobs = [(script, end) for script, end in taken if end.set_running_or_notify_cancel()]
+        if not jobs:
+            return
+        outcomes = self._transact([script for script, _ in jobs])
+        for (_, end), (result, error) in zip(jobs, outcomes, strict=True):
+            if error is None:
+                end.set_result(result)
+            else:
+                end.set_exception(error)
+
+    def _transact(self, scripts: Sequence[Script]) -> Sequence[Outcome]:
+        try:
+            return _transact(self._db, self.path, lambda tx: [_attempt(tx, s) for s in scripts])
+        except BaseException as e:  # noqa: BLE001 - whoever asked hears it: none came to anything
+            return [(None, e)] * len(scripts)
 
     def close(self) -> None:
         self._thread.submit(self._db.close).result()
@@ -163,7 +199,22 @@ def _refuse_newer(db: Database, path: Path) -> None:
         )
 
 
-def _transact(db: Database, path: Path, script: Callable[[Tx], R]) -> R:
+def _attempt(tx: SqliteTx, script: Script) -> Outcome:
+    """What comes of `script` within a transaction that goes on whatever it raises."""
+    tx.execute("SAVEPOINT script")
+    try:
+        result = script(tx)
+    except BaseException as e:
+        if not tx.is_open or isinstance(e, sqlite3.OperationalError):
+            raise  # the disk is full, or the like, and SQLite may have undone it all
+        tx.execute("ROLLBACK TO script")
+        tx.execute("RELEASE script")
+        return None, e
+    tx.execute("RELEASE script")
+    return result, None
+
+
+def _transact(db: Database, path: Path, script: Callable[[SqliteTx], R]) -> R:
     connection = db.conn
     try:
         # a deferred one that read before it writes can fail as busy without waiting

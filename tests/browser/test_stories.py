@@ -282,9 +282,7 @@ def test_the_whole_job_with_the_keyboard_alone(v: Visitor) -> None:
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE])
-def test_the_tour_ends_with_the_president_still_there(
-    visit: Visit, size: tuple[int, int]
-) -> None:
+def test_the_tour_ends_with_the_president_still_there(visit: Visit, size: tuple[int, int]) -> None:
     v = visit(size)
     coach = v.page.locator(".coach")
     v.page.click("#tour")

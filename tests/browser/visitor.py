@@ -143,6 +143,10 @@ class Visitor:
         return self.page.locator("#log .card").first
 
     @property
+    def card_with_its_writer(self) -> Locator:
+        return self.page.locator("#log .message:has(.card)").first
+
+    @property
     def whisper(self) -> Locator:
         """The last answer that only this person sees."""
         return self.page.locator("#log .message.private").last

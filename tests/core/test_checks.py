@@ -200,6 +200,20 @@ def test_a_restore_waits_neither_for_the_card_nor_for_the_channel() -> None:
     assert kinds(restoring(), Start("R-2"), facts) == ["ExecutionStarted"]
 
 
+def test_a_restore_waits_until_what_it_undoes_can_no_longer_arrive() -> None:
+    late = replace(AWAY, sent_until=ETA)
+    assert "may still arrive" in refusal(restoring(), Start("R-2"), late, ETA)
+    assert kinds(restoring(), Start("R-2"), late, ETA + 1) == ["ExecutionStarted"]
+
+
+def test_an_approval_that_counts_again_completes_the_quorum() -> None:
+    left = with_groups(ts=group(BOB))
+    request = approved(LEE, facts=left, request=approved(ANN))
+    assert request.quorum_at is None
+    assert kinds(request, RECHECK, left) == []
+    assert kinds(request, RECHECK) == ["QuorumReached"]
+
+
 # --- which of several ----------------------------------------------------------------------------
 
 

@@ -197,6 +197,20 @@ def test_whoever_joined_after_filing_may_veto_and_not_approve() -> None:
     assert kinds(filed(), replace(VETO, by=EVE), joined) == ["Vetoed"]
 
 
+def test_where_no_reviewer_could_be_read_at_filing_nobody_can_approve_and_all_are_told() -> None:
+    unread = group(fresh=False)
+    request = filed(with_groups(ts=unread, legal=unread))
+    assert "has to be filed anew" in refusal(request, approve(request, ANN))
+    assert kinds(request, VETO) == ["Vetoed"]
+
+
+def test_nobody_approves_while_those_before_them_cannot_be_counted() -> None:
+    request = approved(ANN)
+    unread = with_groups(ts=group(ANN, BOB, fresh=False))
+    assert "counted with theirs" in refusal(request, approve(request, LEE), unread)
+    assert kinds(request, approve(request, LEE)) == ["Approved", "QuorumReached"]
+
+
 def test_whoever_reviewed_at_filing_may_veto_after_leaving_and_not_approve() -> None:
     left = with_groups(ts=group(ANN))
     assert kinds(filed(), VETO, left) == ["Vetoed"]

@@ -169,13 +169,16 @@ def test_of_the_same_terms_the_newer_ones_are_taken() -> None:
         {"approvals": 2},
         {"approvals": 1, "including": (("legal", 1),)},
         {"cool_off": 11},
-        {"open_for": 99},
         {"run_within": 49},
     ],
 )
 def test_one_stricter_term_makes_terms_stricter(changed: dict[str, Any]) -> None:
     assert terms(**changed).is_stricter_than(terms())
     assert not terms().is_stricter_than(terms(**changed))
+
+
+def test_less_time_to_reach_a_quorum_makes_no_terms_stricter() -> None:
+    assert not terms(open_for=99).is_stricter_than(terms())
 
 
 def test_terms_can_each_be_stricter_than_the_other() -> None:

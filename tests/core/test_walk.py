@@ -306,7 +306,7 @@ ALLOWED: dict[type[Command], set[str]] = {
     Retract: {"Retracted", "QuorumLost"},
     Veto: {"Vetoed"},
     Withdraw: {"Withdrawn"},
-    Recheck: {"Reopened", "Lapsed"},
+    Recheck: {"Reopened", "Lapsed", "QuorumReached"},
     Start: {"ExecutionStarted", "Reopened", "Lapsed"},
     Record: {"Executed", "ExecutionFailed", "AttemptEnded", "ExecutionUnknown"},
     Expire: {"Expired"},
@@ -337,7 +337,7 @@ def check_step(
     assert terms.run_within <= was.run_within
     # only people bring about a quorum, in time, and only with what counts
     if "QuorumReached" in kinds:
-        assert isinstance(command, Approve)
+        assert isinstance(command, Approve | Recheck)
         assert now < before.deadline
         assert stands(after, facts)
     # whoever decides is certainly a reviewer, and not the requester from another account

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -27,7 +27,7 @@ from bot.sandbox.clock import SandboxClock
 from bot.sandbox.world import POLICY
 from bot.settings import Settings
 from bot.store import scripts
-from bot.store.sqlite import SqliteStore
+from bot.store.sqlite import Outcome, Script, SqliteStore
 from bot.store.tx import Tx
 from bot.wiring import bot, facts_of, serve_http
 
@@ -90,30 +90,41 @@ class MortalStore(SqliteStore):
         self._death = death
         super().__init__(path)
 
-    def _transact(self, script: Callable[[Tx], T]) -> T:
-        changes = self._db.conn.total_changes
-        what = ""
+    def _transact(self, scripts: Sequence[Script]) -> Sequence[Outcome]:
+        db = self._db.conn
+        changes = db.total_changes
+        names: list[str] = []
 
-        def watched(tx: Tx) -> T:
-            nonlocal what
-            (row,) = tx.query("SELECT coalesce(max(seq), 0) AS seq FROM entries")
-            result = script(tx)
-            if self._db.conn.total_changes > changes:
-                what = _name(script, tx, row["seq"])
-                self._death.passes("before", what)
-            return result
+        def watched(script: Script) -> Script:
+            def run(tx: Tx) -> object:
+                (row,) = tx.query("SELECT coalesce(max(seq), 0) AS seq FROM entries")
+                before = db.total_changes
+                result = script(tx)
+                if db.total_changes > before:
+                    names.append(_name(script, tx, row["seq"]))
+                return result
 
-        result = super()._transact(watched)
-        if what:
-            self._death.passes("after", what)
-        return result
+            return run
+
+        def last(tx: Tx) -> None:
+            if db.total_changes > changes:
+                self._death.passes("before", _commit(names))
+
+        *outcomes, _ = super()._transact([*map(watched, scripts), last])
+        if db.total_changes > changes:
+            self._death.passes("after", _commit(names))
+        return outcomes
+
+
+def _commit(names: list[str]) -> str:
+    return f"commit {', '.join(names) or 'nothing'}"
 
 
 def _name(script: Callable[..., object], tx: Tx, newest: int) -> str:
-    """A commit by the events in it, or else by who asked for it."""
+    """A script by the events that it appended, or else by who asked for it."""
     rows = tx.query("SELECT kind FROM entries WHERE seq > :newest ORDER BY seq", newest=newest)
     kinds = "+".join(row["kind"] for row in rows)
-    return f"commit {kinds or script.__qualname__.partition('.<locals>')[0]}"
+    return kinds or script.__qualname__.partition(".<locals>")[0]
 
 
 class MortalPlatform(demo.Demo):

@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from bot.core.commands import Approve, Query, Record, Restore, Start, Unclear, Veto
+from bot.core.commands import Approve, Expire, Query, Record, Restore, Start, Unclear, Veto
 from bot.core.decide import Refused, decide
 from bot.core.facts import Posted
 from bot.core.request import Request
@@ -243,6 +243,18 @@ def test_an_unknown_effect_keeps_the_subject_and_its_restore_takes_it_over(
     restore = give(store, Restore(ANN, "R-1", "A mistake."), AWAY, now=LATER)
     assert restore.undoes == "R-1"
     assert rows(store, "SELECT holder FROM claims") == [("R-2",)]
+
+
+def test_a_restore_that_ends_without_effect_gives_the_subject_back_to_the_unknown_request(
+    store: Connection,
+) -> None:
+    request = cooling(store)
+    give(store, Start(request.id), now=LATER)
+    give(store, Record(request.id, 1, Unclear("It timed out.")), now=LATER)
+    restore = give(store, Restore(ANN, "R-1", "A mistake."), AWAY, now=LATER)
+    assert restore.run_by is not None
+    give(store, Expire("R-2"), now=restore.run_by)
+    assert rows(store, "SELECT holder FROM claims") == [("R-1",)]
 
 
 def test_a_restore_takes_no_subject_that_another_request_holds(store: Connection) -> None:

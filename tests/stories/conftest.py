@@ -1,6 +1,7 @@
 """A world to tell stories in: the real bot over real HTTP, with time that moves when told to."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,35 @@ async def w(clock: SandboxClock, tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
+# What Slack says to something that is badly made; a story lets it fail in other ways.
+BADLY_MADE = {
+    "block_mismatch",
+    "invalid_arguments",
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "metadata_too_large",
+    "msg_blocks_too_long",
+    "msg_too_long",
+    "no_text",
+    "push_limit_reached",
+    "unknown_method",
+    "view_too_large",
+}
+
+
 @pytest.fixture
-def s(w: World) -> Story:
-    return Story(w)
+def s(w: World, caplog: pytest.LogCaptureFixture) -> Iterator[Story]:
+    """The story; at its end nothing in it was badly made, and nothing failed unseen."""
+    story = Story(w)
+    yield story
+    for call in w.slack.calls:
+        error = (call.response or {}).get("error")
+        assert error not in BADLY_MADE, call
+        assert call.method != "response_url" or (call.response or {}).get("status") != 400, call
+    unseen = [r for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
+    assert [
+        r.getMessage() for r in unseen if r.name in ("bot.worker", "bot.slack.background")
+    ] == []
 
 
 @pytest.fixture

@@ -1,16 +1,22 @@
 """Deliveries that Slack did not send, sent otherwise, or sent before."""
 
+import asyncio
 import io
+import sqlite3
+import threading
 import time
 import urllib.parse
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from bot.core.request import Phase
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Delivery, Error
-from bot.sandbox.world import LOBBY, world
+from bot.sandbox.world import LOBBY, World, world
+from bot.store import scripts
+from bot.store.tx import Tx
 from stories.telling import AGENT, FORM, LENA, OMAR, TESSA, Outside, Story, text_of
 
 
@@ -91,7 +97,8 @@ async def test_a_get_changes_nothing(s: Story) -> None:
     assert (await s.kinds()).count("Approved") == 1
 
 
-async def test_rubbish_with_a_good_signature_does_no_harm(s: Story) -> None:
+async def test_rubbish_with_a_good_signature_does_no_harm(w: World) -> None:
+    s = Story(w)
     await s.file()
     for body in (
         b"",
@@ -186,3 +193,42 @@ async def test_what_was_committed_is_told_when_the_first_answer_was_lost(s: Stor
     assert again.status == 200
     assert await s.kinds("R-2") == []
     assert "R-1" in text_of(s.card())
+
+
+async def test_what_is_not_committed_is_not_acknowledged(s: Story) -> None:
+    """An acknowledged click never comes again, so the ledger has it first."""
+    await s.file()
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold(tx: Tx) -> None:
+        held.set()
+        go_on.wait(5)
+
+    holding = asyncio.create_task(s.w.store.run(hold))
+    await asyncio.to_thread(held.wait, 5)
+    click = asyncio.create_task(s.hand(TESSA).click(s.card(), "approve"))
+    done, _ = await asyncio.wait({click}, timeout=0.15)
+    assert not done, "acknowledged before it was committed"
+    go_on.set()
+    await holding
+    assert (await click).status == 200
+    assert "Approved" in await s.kinds()
+
+
+async def test_what_could_not_be_committed_is_told_to_slack_as_it_is(
+    s: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await s.file()
+
+    def broken(*args: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scripts, "append", broken)
+        answer = await s.hand(TESSA).click(s.card(), "approve")
+        assert answer.status == 500
+    assert await s.kinds() == ["Filed"]
+    click = click_on_approve(s)
+    assert (await s.w.slack.redeliver(click)).status == 200  # nothing of it was used up
+    await s.calm()
+    assert await s.phase() is Phase.COOLING_OFF

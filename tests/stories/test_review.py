@@ -1,5 +1,6 @@
 """Approvals and vetoes: who counts, who does not, and what each of them is told."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from bot.core.request import Phase
 from bot.sandbox.clock import SandboxClock
-from bot.sandbox.slack import Error, NoSuchButton
+from bot.sandbox.slack import Error, NoSuchButton, Slow
 from bot.sandbox.slack.hands import CONFIRM
 from bot.sandbox.world import REVIEW, world
 from stories.telling import (
@@ -280,8 +281,6 @@ async def test_two_clicks_of_one_person_count_once(s: Story) -> None:
 
 
 async def test_two_reviewers_at_the_same_instant_both_count(s: Story) -> None:
-    import asyncio
-
     await s.file("@president")
     for who in (TESSA, LENA):
         await s.click(who, "approve_form")
@@ -632,3 +631,16 @@ async def test_a_short_cool_off_is_a_warning_on_the_card(
         s = Story(w)
         await s.file()
         assert "gives it a cool-off of less than a minute." in s.says()
+
+
+async def test_a_slow_slack_counts_as_one_that_says_nothing(
+    s: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An acknowledgement has three seconds, and a doubt is no approval."""
+    monkeypatch.setattr("bot.engine.LOOK_UP_WITHIN", 0.1)
+    await s.file()
+    await s.skip(HOUR)
+    s.w.slack.fail("users.info", *[Slow(0.5)] * 9)
+    said = await s.approve(TESSA)
+    assert said.startswith("Slack could not be asked who you are")
+    assert await s.kinds() == ["Filed"]

@@ -56,7 +56,7 @@ function load(sign, account, app) {
   const before = loaded;
   loaded = sign;
   const number = ++loading;
-  $("address").textContent = `pipit.example/@${account.handle}`;
+  $("address").textContent = `/@${account.handle}`;
   const status = $("page-status");
   status.textContent = account.there ? "200 · public" : "404 · gone";
   status.className = account.there ? "status there" : "status gone";

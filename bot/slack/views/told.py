@@ -64,6 +64,7 @@ def thread(request: Request, event: RequestEvent) -> str:
             needs = (
                 f"{event.terms.approvals} approvals" if event.terms.approvals != 1 else "1 approval"
             )
+            needs += "".join(f", at least {n} from {group}," for group, n in event.terms.including)
             if event.terms.approvals == 0:
                 return f"{by} filed {request.id}, a restore that takes no approval."
             return f"{by} filed {request.id}: it takes {needs} until {when(request.deadline)}."
