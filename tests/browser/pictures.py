@@ -24,16 +24,19 @@ class Camera:
         v.page.screenshot(path=self.folder / f"{name}.png")
         self._check(name)
 
-    def part(self, v: Visitor, what: Locator, name: str) -> None:
+    def card(self, v: Visitor, name: str) -> None:
+        self.part(v, v.card_with_its_writer, name, around=0)
+
+    def part(self, v: Visitor, what: Locator, name: str, around: int = AROUND) -> None:
         what.evaluate("one => one.scrollIntoView({block: 'center'})")
         self._settle(v)
         box = what.bounding_box()
         assert box is not None
         clip = {
-            "x": box["x"] - AROUND,
-            "y": box["y"] - AROUND,
-            "width": box["width"] + 2 * AROUND,
-            "height": box["height"] + 2 * AROUND,
+            "x": box["x"] - around,
+            "y": box["y"] - around,
+            "width": box["width"] + 2 * around,
+            "height": box["height"] + 2 * around,
         }
         v.page.screenshot(path=self.folder / f"{name}.png", clip=clip)  # type: ignore[arg-type]
         self._check(name)
@@ -63,13 +66,13 @@ def the_fake(v: Visitor, camera: Camera) -> None:
     expect(v.form).to_contain_text("is filed")
     v.close_form()
     v.be(TESSA)
-    camera.part(v, v.card_with_its_writer, "review")
+    camera.card(v, "review")
     v.approve()
     expect(v.card).to_contain_text("Cooling off")
-    camera.part(v, v.card_with_its_writer, "cooling-off")
+    camera.card(v, "cooling-off")
     v.skip_the_cool_off()
     expect(v.profile).to_contain_text("doesn't exist")
-    camera.part(v, v.card_with_its_writer, "executed")
+    camera.card(v, "executed")
     camera.part(v, v.page.locator(".browser"), "gone")
 
 
@@ -88,7 +91,7 @@ def the_president(v: Visitor, camera: Camera, name: str) -> None:
 def veto(v: Visitor, camera: Camera) -> None:
     v.say_why("Veto", "Wrong account: this is the President. The fake is @pres1dent, with a 1.")
     expect(v.card).to_contain_text("Vetoed")
-    camera.part(v, v.card_with_its_writer, "veto")
+    camera.card(v, "veto")
 
 
 def main(folder: Path) -> None:

@@ -112,10 +112,10 @@ function deliveryRow(one, app) {
 
 function deliveryDetail(one) {
   return [
-    h("h4", {}, "POST /slack/events"),
+    h("h3", {}, "POST /slack/events"),
     h("dl.headers", {}, Object.entries(one.headers).flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])),
-    h("h4", {}, "Payload"), json(one.payload),
-    h("h4", {}, `Answer: ${one.status}, after ${one.ms} ms`),
+    h("h3", {}, "Payload"), json(one.payload),
+    h("h3", {}, `Answer: ${one.status}, after ${one.ms} ms`),
     one.answer === null ? h("p.hood-none", {}, "an empty acknowledgement") : json(one.answer),
     h("details", {}, h("summary", {}, "The bytes as sent"), h("pre.bytes", {}, one.body)),
   ];
@@ -130,7 +130,7 @@ function callRow(one) {
 }
 
 function callDetail(one) {
-  return [h("h4", {}, one.method), json(opened(one.args)), h("h4", {}, "Answer"), json(one.answer)];
+  return [h("h3", {}, one.method), json(opened(one.args)), h("h3", {}, "Answer"), json(one.answer)];
 }
 
 // Arguments that travel as JSON in a string, as what they are.
@@ -155,11 +155,11 @@ function entryRow(one, app) {
 
 function entryDetail(one) {
   const parts = [
-    h("h4", {}, `Entry ${one.seq} · ${one.stream}, version ${one.version}`),
+    h("h3", {}, `Entry ${one.seq} · ${one.stream}, version ${one.version}`),
     json(JSON.parse(one.body)),
   ];
   if (one.openings.length) {
-    parts.push(h("h4", {}, icon("lock"), " Kept beside it: what opens the seals"));
+    parts.push(h("h3", {}, icon("lock"), " Kept beside it: what opens the seals"));
     parts.push(json(Object.fromEntries(one.openings.map((o) => [o.field, { salt: o.salt, value: o.value }]))));
   }
   parts.push(h("details", {}, h("summary", {}, "The exact bytes"), h("pre.bytes", {}, one.body)));

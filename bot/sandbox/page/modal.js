@@ -74,7 +74,7 @@ function dialog(view, ctx, app, depth) {
     h("div.modal-body", { tabIndex: -1 }, blocks(view.blocks, ctx, { view: view.id })),
     h("p.trouble", { role: "alert", hidden: true }),
     h(
-      "footer.modal-foot",
+      "div.modal-foot",
       {},
       h("button.btn.tone-plain", { type: "button", onclick: close, data: { focus: "close" } }, depth > 1 ? "Back" : view.close?.text ?? "Close"),
       submit,
@@ -84,7 +84,7 @@ function dialog(view, ctx, app, depth) {
     "div.modal",
     { role: "dialog", "aria-labelledby": "modal-title", tabIndex: -1 },
     h(
-      "header.modal-head",
+      "div.modal-head",
       {},
       h("span.modal-app", {}, icon("shield")),
       h("h2", { id: "modal-title" }, view.title?.text ?? ""),

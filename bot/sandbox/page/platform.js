@@ -58,7 +58,7 @@ function load(sign, account, app) {
   const number = ++loading;
   $("address").textContent = `/@${account.handle}`;
   const status = $("page-status");
-  status.textContent = account.there ? "200 · public" : "404 · gone";
+  status.textContent = account.there ? "200 OK" : "404 gone";
   status.className = account.there ? "status there" : "status gone";
   const theme = document.documentElement.dataset.theme;
   const frame = h("iframe.page", {

@@ -278,7 +278,7 @@ function draw(done = false) {
   coach.classList.toggle("big", at === 0);
   coach.replaceChildren(
     h(
-      "header.coach-head",
+      "div.coach-head",
       {},
       person ? avatar(person.id, person.name) : h("span.coach-mark", {}, mark()),
       h("span.coach-step", {}, person ? `${person.name} · ${person.role}` : "The tour", h("small", {}, ` ${at + 1} of ${STEPS.length}`)),

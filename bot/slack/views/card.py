@@ -109,7 +109,7 @@ def facts(a: Assessment, reversibility: Reversibility | None) -> Blocks:
         )
     )
     why = f"{escape(r.pinned.why)} · policy {r.pinned.policy[:8]}"
-    blocks.append(context(f"*Why {escape(r.pinned.tier)}:* {why}"))
+    blocks.append(context(f"*Tier:* {why}"))
     if 0 < r.pinned.cool_off < 60_000:
         blocks.append(context(":warning: The policy gives it a cool-off of less than a minute."))
     if r.reopened_why is not None and a.phase in WAITING:
