@@ -6,6 +6,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 from bot.core.actions import ActionKind, Reversibility
@@ -316,17 +317,19 @@ class Engine:
 
         `viewer`: the facts are to tell what this person may do as well.
         """
-        request = await self.request(id)
-        if request is None:
+        request = self._folded.get(id) or await self.request(id)
+        while request is not None:
+            people = _concerned(request) | ({viewer} if viewer else set())
+            facts = await self.around(people, self.policy.channels.review)
+            now = self.clock.now()
+            complete = await self.store.run(
+                partial(_complete_if_current, request, facts, viewer or request.requester, now)
+            )
+            if complete is not None:
+                break
+            request = await self.request(id)
+        else:
             return None
-        people = _concerned(request) | ({viewer} if viewer else set())
-        facts = await self.around(people, self.policy.channels.review)
-        now = self.clock.now()
-
-        def script(tx: Tx) -> Facts:
-            return scripts.complete(tx, facts, request, None, viewer or request.requester, now)
-
-        complete = await self.store.run(script)
         facts = replace(
             complete,
             pinned=self._policies.get(request.pinned.policy),
@@ -372,6 +375,13 @@ class Engine:
     def forget_person(self, id: str) -> bool:
         """Slack says that a person changed: read them anew. Whether they were asked for before."""
         return self._known.forget_person(id)
+
+
+def _complete_if_current(request: Request, facts: Facts, by: str, now: int, tx: Tx) -> Facts | None:
+    """The complete facts about `request`, unless somebody wrote to it since."""
+    if scripts.version(tx, request.id) != request.version:
+        return None
+    return scripts.complete(tx, facts, request, None, by, now)
 
 
 def _concerned(request: Request | None) -> set[str]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from bot.core.actions import ActionKind
 from bot.core.effects import effects, next_due
-from bot.core.events import Event, Filed, PolicyAdopted, Queried
+from bot.core.events import Event, ExecutionStarted, Filed, PolicyAdopted, Queried
 from bot.core.facts import Facts, Posted
 from bot.core.request import Request, evolve
 from bot.core.subject import Snapshot, SubjectId
 from bot.ledger.entry import Entry, Opening, read, write
-from bot.store.tx import Duplicate, Row, Stale, Tx
+from bot.store.tx import Duplicate, Row, Stale, Tx, Values
 
 DAY = 24 * 60 * 60_000
 DELIVERIES_KEPT = 7 * DAY  # Slack redelivers for minutes, a signature replays for five
@@ -97,6 +97,10 @@ def append(
     seq = row["seq"] or 0
     at = before.version if before else version(tx, stream)
     after = before
+    started = None
+    kept: list[Values] = []
+    involved: list[Values] = []
+    wanted: list[Values] = []
     for event in happened:
         seq, at = seq + 1, at + 1
         entry, openings = write(event, seq, stream, at)
@@ -113,55 +117,67 @@ def append(
         )
         if not written:
             raise Stale(stream)
-        for o in openings:
-            tx.execute(
-                "INSERT INTO openings (seq, field, salt, value) VALUES (:seq, :field, :salt, :value)",
-                seq=seq,
-                field=o.field,
-                salt=o.salt,
-                value=o.value,
-            )
+        kept += [{"seq": seq, "field": o.field, "salt": o.salt, "value": o.value} for o in openings]
         if not isinstance(event, Queried | PolicyAdopted):
             after = evolve(after, event)
-            _derive(tx, after, event, seq)
-        _enqueue(tx, stream, after, event, seq)
-    if happened and after is not None and after.undoes is not None:
-        refresh_card(tx, after.undoes, happened[-1].at)  # it shows that it is undone, and by whom
+            if isinstance(event, Filed):
+                _enter(tx, after)
+            if isinstance(event, ExecutionStarted):
+                started = seq
+            involved.append(
+                {"person": event.by, "role": event.kind, "id": after.id, "at": event.at}
+            )
+        wanted += _wanted(stream, after, event, seq)
+    tx.execute_many(
+        "INSERT INTO openings (seq, field, salt, value) VALUES (:seq, :field, :salt, :value)", kept
+    )
+    tx.execute_many(
+        "INSERT INTO involved (person, role, request, at) VALUES (:person, :role, :id, :at)"
+        " ON CONFLICT DO NOTHING",
+        involved,
+    )
+    _put(tx, wanted)
+    if happened and after is not None:
+        _derive(tx, after, started, happened[-1].at)
+        if after.undoes is not None:  # its card shows that it is undone, and by whom
+            refresh_card(tx, after.undoes, happened[-1].at)
     return after
 
 
-def _derive(tx: Tx, request: Request, event: Event, seq: int) -> None:
-    """Keep what requests are found by in step with the event."""
+def _enter(tx: Tx, request: Request) -> None:
+    """Claim the subject of a new request, and note what of it never changes."""
     subject = str(request.subject.open)
-    if isinstance(event, Filed):
-        claimed = tx.execute(
-            "INSERT INTO claims (subject, holder) VALUES (:subject, :id)"
-            " ON CONFLICT (subject) DO UPDATE SET holder = :id WHERE holder = :undoes",
-            subject=subject,
-            id=request.id,
-            undoes=request.undoes,
-        )
-        if not claimed:
-            raise Stale(subject)
-        tx.execute(
-            "INSERT INTO requests (n, id, version, action, tier, subject, handle, requester,"
-            " filed_at, undoes) VALUES (:n, :id, 0, :action, :tier, :subject, :handle, :requester,"
-            " :filed_at, :undoes)",
-            n=int(request.id.removeprefix("R-")),
-            id=request.id,
-            action=request.action.value,
-            tier=request.pinned.tier,
-            subject=subject,
-            handle=request.known.open.handle.casefold(),
-            requester=request.requester,
-            filed_at=request.filed_at,
-            undoes=request.undoes,
-        )
+    claimed = tx.execute(
+        "INSERT INTO claims (subject, holder) VALUES (:subject, :id)"
+        " ON CONFLICT (subject) DO UPDATE SET holder = :id WHERE holder = :undoes",
+        subject=subject,
+        id=request.id,
+        undoes=request.undoes,
+    )
+    if not claimed:
+        raise Stale(subject)
+    tx.execute(
+        "INSERT INTO requests (n, id, version, action, tier, subject, handle, requester,"
+        " filed_at, undoes) VALUES (:n, :id, 0, :action, '', :subject, '', :requester,"
+        " :filed_at, :undoes)",
+        n=int(request.id.removeprefix("R-")),
+        id=request.id,
+        action=request.action.value,
+        subject=subject,
+        requester=request.requester,
+        filed_at=request.filed_at,
+        undoes=request.undoes,
+    )
+
+
+def _derive(tx: Tx, request: Request, started: int | None, now: int) -> None:
+    """Keep what requests are found by in step with their events; `started` is the seq of an
+    ExecutionStarted among them."""
     ending = request.ending
     execution = request.execution
     tx.execute(
-        "UPDATE requests SET version = :version, tier = :tier, handle = :handle, quorum_at = :quorum_at, eta = :eta,"
-        " started_seq = CASE WHEN :started THEN :seq ELSE started_seq END,"
+        "UPDATE requests SET version = :version, tier = :tier, handle = :handle,"
+        " quorum_at = :quorum_at, eta = :eta, started_seq = coalesce(:started, started_seq),"
         " unknown_since = :unknown_since, phase = :phase, ended_at = :ended_at,"
         " outcome = :outcome, due_at = :due_at WHERE id = :id",
         id=request.id,
@@ -170,13 +186,12 @@ def _derive(tx: Tx, request: Request, event: Event, seq: int) -> None:
         handle=request.known.open.handle.casefold(),
         quorum_at=request.quorum_at,
         eta=request.eta,
-        started=event.kind == "ExecutionStarted",
-        seq=seq,
+        started=started,
         unknown_since=execution.unknown_since if execution else None,
         phase=ending.phase.value if ending else None,
         ended_at=ending.at if ending else None,
         outcome=ending.outcome.value if ending and ending.outcome else None,
-        due_at=next_due(request, event.at),
+        due_at=next_due(request, now),
     )
     if ending is not None:
         tx.execute("DELETE FROM claims WHERE holder = :id", id=request.id)
@@ -185,17 +200,11 @@ def _derive(tx: Tx, request: Request, event: Event, seq: int) -> None:
             " WHERE id = :undoes AND phase IS NULL ON CONFLICT DO NOTHING",
             undoes=request.undoes,
         )
-    tx.execute(
-        "INSERT INTO involved (person, role, request, at) VALUES (:person, :role, :id, :at)"
-        " ON CONFLICT DO NOTHING",
-        person=event.by,
-        role=event.kind,
-        id=request.id,
-        at=event.at,
-    )
 
 
-def _enqueue(tx: Tx, stream: str, request: Request | None, event: Event, seq: int) -> None:
+def _wanted(stream: str, request: Request | None, event: Event, seq: int) -> list[Values]:
+    """The outbox rows of an event."""
+    rows: list[Values] = []
     for effect in effects(request, event):
         match effect.what:
             case "card":
@@ -206,32 +215,39 @@ def _enqueue(tx: Tx, stream: str, request: Request | None, event: Event, seq: in
                 key, lane = f"{stream}/{seq}/direct/{effect.to}", f"direct/{effect.to}"
             case _:
                 key, lane = f"{stream}/{seq}/{effect.what}", "channel"
-        put(tx, key, lane, stream, seq, effect.what, effect.to, event.at)
+        rows.append(_row(key, lane, stream, seq, effect.what, effect.to, event.at))
+    return rows
 
 
-def put(
-    tx: Tx, key: str, lane: str, stream: str, seq: int, what: str, recipient: str, due_at: int
-) -> None:
-    """An outbox row; the card's row is one a request, and wants the newest state."""
-    tx.execute(
+def _row(
+    key: str, lane: str, stream: str, seq: int, what: str, recipient: str, due_at: int
+) -> Values:
+    return {
+        "key": key,
+        "lane": lane,
+        "stream": stream,
+        "seq": seq,
+        "what": what,
+        "recipient": recipient,
+        "due_at": due_at,
+    }
+
+
+def _put(tx: Tx, rows: Sequence[Values]) -> None:
+    """Outbox rows; the card's row is one a request, and wants the newest state."""
+    tx.execute_many(
         "INSERT INTO outbox (key, lane, stream, seq, what, recipient, due_at) VALUES"
         " (:key, :lane, :stream, :seq, :what, :recipient, :due_at)"
         " ON CONFLICT (key) DO UPDATE"
         " SET seq = :seq, wanted = wanted + 1, due_at = min(due_at, :due_at)",
-        key=key,
-        lane=lane,
-        stream=stream,
-        seq=seq,
-        what=what,
-        recipient=recipient,
-        due_at=due_at,
+        rows,
     )
 
 
 def refresh_card(tx: Tx, id: str, now: int) -> None:
     """Have the card rendered again: something that it shows has changed outside the ledger."""
     (row,) = tx.query("SELECT max(seq) AS seq FROM entries WHERE stream = :id", id=id)
-    put(tx, f"{id}/card", "channel", id, row["seq"], "card", "", now)
+    _put(tx, [_row(f"{id}/card", "channel", id, row["seq"], "card", "", now)])
 
 
 # --- facts that the database knows ------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from bot.store.migrations import STEPS, migrations
-from bot.store.tx import Row, StoreError, Tx
+from bot.store.tx import Row, StoreError, Tx, Values
 
 R = TypeVar("R")
 Script = Callable[[Tx], Any]
@@ -40,6 +40,9 @@ class SqliteTx:
 
     def execute(self, sql: str, /, **params: object) -> int:
         return self._connection.execute(sql, params).rowcount
+
+    def execute_many(self, sql: str, rows: Sequence[Values], /) -> None:
+        self._connection.executemany(sql, rows)
 
     @property
     def is_open(self) -> bool:

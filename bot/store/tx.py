@@ -1,9 +1,10 @@
 """A transaction, as the scripts see it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 Row = Mapping[str, Any]
+Values = Mapping[str, object]  # of the parameters, by name
 
 
 class Tx(Protocol):
@@ -15,6 +16,10 @@ class Tx(Protocol):
 
     def execute(self, sql: str, /, **params: object) -> int:
         """Run `sql`; how many rows it changed."""
+        ...
+
+    def execute_many(self, sql: str, rows: Sequence[Values], /) -> None:
+        """Run `sql` once for each of `rows`, in their order."""
         ...
 
 

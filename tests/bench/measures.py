@@ -29,7 +29,7 @@ class Size:
 
 
 FULL = Size(rounds=7, clicks=60, approvals=40, requests=6, churn=10_000, starts=5)
-QUICK = Size(rounds=4, clicks=40, approvals=3, requests=1, churn=60, starts=1)
+QUICK = Size(rounds=4, clicks=40, approvals=12, requests=1, churn=60, starts=1)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Camera:
         self.part(v, v.card_with_its_writer, name, around=0)
 
     def part(self, v: Visitor, what: Locator, name: str, around: int = AROUND) -> None:
-        what.evaluate("one => one.scrollIntoView({block: 'center'})")
+        what.evaluate("one => one.scrollIntoView({block: 'end'})")
         self._settle(v)
         box = what.bounding_box()
         assert box is not None

@@ -49,11 +49,11 @@ class Outbox(RuleBasedStateMachine):
         """A card may be wanted anew without news in the ledger; anything else is of an entry."""
         self.seq += news if card else 1
         key = f"{stream}/{lane}/card" if card else f"{stream}/{lane}/{self.seq}"
-        seq, now = self.seq, self.now
-        self.store.run_now(lambda tx: scripts.put(tx, key, lane, stream, seq, "thread", "", now))
+        row = scripts._row(key, lane, stream, self.seq, "thread", "", self.now)
+        self.store.run_now(lambda tx: scripts._put(tx, [row]))
         if key not in self.wanted:
             self.order.setdefault((stream, lane), []).append(key)
-        self.wanted[key] = seq
+        self.wanted[key] = self.seq
         self.times[key] = self.times.get(key, 0) + 1
 
     @rule(limit=st.integers(1, 4))

@@ -429,7 +429,8 @@ async def test_an_order_whose_lease_was_lost_is_not_sent(s: Story) -> None:
     another = "UPDATE outbox SET fence = fence + 1, leased_until = :until WHERE what = 'execute'"
     until = s.w.clock.now() + 20 * SECOND
     assert await s.w.store.run(lambda tx: tx.execute(another, until=until)) == 1
-    await asyncio.sleep(0.4)
+    while any(task.get_name().endswith("/execute") for task in asyncio.all_tasks()):
+        await asyncio.sleep(0.01)
     assert s.w.platform.effects == []
     assert await s.phase() is Phase.EXECUTING
     s.w.platform.faults.clear()
