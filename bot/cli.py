@@ -123,7 +123,10 @@ def sandbox(port: int) -> None:
     """Try it all on this machine, without a Slack account."""
     from bot.sandbox.server import run_sandbox
 
-    run_sandbox(port)
+    try:
+        run_sandbox(port)
+    except SettingsError as e:
+        raise Wrong(str(e)) from e
 
 
 @main.command()

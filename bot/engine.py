@@ -43,7 +43,7 @@ FOLDED_KEPT = 1_000  # requests whose fold is kept in memory
 
 
 class Store(Protocol):
-    async def run(self, script: Callable[[Tx], T]) -> T: ...
+    async def run(self, script: Callable[[Tx], T], durable: bool = True) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)

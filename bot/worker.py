@@ -28,6 +28,7 @@ from bot.ledger.entry import LedgerBroken
 from bot.ports import Fate, Messenger, NotDelivered, Platform, PlatformError
 from bot.store import scripts
 from bot.store.scripts import Task
+from bot.store.tx import StoreError, Tx
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,12 @@ class Worker:
         try:
             while self._stopped_by is None:
                 self.wake.clear()
-                await self.round()
-                due = await self.engine.store.run(scripts.next_event)
+                try:
+                    await self.round()
+                    due = await self.engine.store.run(scripts.next_event)
+                except StoreError as e:  # the disk is full, perhaps: it is looked at again
+                    log.error("%s", e)
+                    due = self.seen_at + WAIT_AGAIN
                 if len(self._running) >= AT_ONCE:
                     due = None  # one of them wakes us when it ends
                 elif due is not None:
@@ -81,17 +86,17 @@ class Worker:
     async def round(self) -> None:
         """Begin everything that is due and not under way."""
         now = self.seen_at = self.engine.clock.now()
-        for id in await self.engine.store.run(
-            lambda tx: scripts.due_requests(tx, now, now + LEASE)
-        ):
+        room = max(0, AT_ONCE - len(self._running))
+
+        def take(tx: Tx) -> tuple[list[str], list[Task]]:
+            until = now + LEASE
+            return scripts.due_requests(tx, now, until), scripts.lease(tx, now, until, room)
+
+        ids, tasks = await self.engine.store.run(take, durable=False)  # see free_leases
+        for id in ids:
             self._begin(f"request/{id}", self._look_at(id))
-        room = AT_ONCE - len(self._running)
-        if room > 0:
-            tasks = await self.engine.store.run(
-                lambda tx: scripts.lease(tx, now, now + LEASE, room)
-            )
-            for task in tasks:
-                self._begin(f"{task.what} of {task.stream}/{task.seq}", self._work_off(task))
+        for task in tasks:
+            self._begin(f"{task.what} of {task.stream}/{task.seq}", self._work_off(task))
 
     async def settled(self) -> None:
         """Return when nothing is due and nothing under way (for tests and for draining)."""

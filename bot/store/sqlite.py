@@ -20,7 +20,7 @@ from bot.store.tx import Row, StoreError, Tx, Values
 
 R = TypeVar("R")
 Script = Callable[[Tx], Any]
-Job = tuple[Script, Future[Any]]
+Job = tuple[Script, bool, Future[Any]]
 Outcome = tuple[Any, BaseException | None]
 
 BUSY = 5.0  # s that a transaction waits for another process's to end
@@ -62,6 +62,7 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._waiting: deque[Job] = deque()
+        self._durable = True
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._lock = self._take_lock()
         try:
@@ -112,32 +113,43 @@ class SqliteStore:
         _refuse_newer(self._db, self.path)
         migrations().apply(self._db)
 
-    async def run(self, script: Callable[[Tx], R]) -> R:
-        """Run `script` in a transaction; what it raises undoes everything it did."""
-        return await asyncio.wrap_future(self._enter(script))
+    async def run(self, script: Callable[[Tx], R], durable: bool = True) -> R:
+        """Run `script` in a transaction; what it raises undoes everything it did.
+
+        Not `durable`: the end of this process it survives, but the machine's only once something
+        durable was committed after it. It is for what is void after a restart anyway.
+        """
+        return await asyncio.wrap_future(self._enter(script, durable))
 
     def run_now(self, script: Callable[[Tx], R]) -> R:
         """The same without an event loop."""
         return self._enter(script).result()
 
-    def _enter(self, script: Callable[[Tx], R]) -> Future[R]:
+    def _enter(self, script: Callable[[Tx], R], durable: bool = True) -> Future[R]:
         ended: Future[R] = Future()
-        self._waiting.append((script, ended))
+        self._waiting.append((script, durable, ended))
         self._thread.submit(self._work_off)
         return ended
 
     def _work_off(self) -> None:
         """Run what waits; nothing may be left of it, since it went with an earlier one."""
         taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
-        jobs = [(script, end) for script, end in taken if end.set_running_or_notify_cancel()]
+        jobs = [job for job in taken if job[2].set_running_or_notify_cancel()]
         if not jobs:
             return
-        outcomes = self._transact([script for script, _ in jobs])
-        for (_, end), (result, error) in zip(jobs, outcomes, strict=True):
+        self._sync(any(durable for _, durable, _ in jobs))
+        outcomes = self._transact([script for script, _, _ in jobs])
+        for (_, _, end), (result, error) in zip(jobs, outcomes, strict=True):
             if error is None:
                 end.set_result(result)
             else:
                 end.set_exception(error)
+
+    def _sync(self, durable: bool) -> None:
+        """Whether the next commit waits for the disk."""
+        if durable != self._durable:
+            self._db.conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
 
     def _transact(self, scripts: Sequence[Script]) -> Sequence[Outcome]:
         try:

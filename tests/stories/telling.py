@@ -10,7 +10,7 @@ from bot.core.events import Event
 from bot.core.policy import Policy
 from bot.core.request import Phase, Request
 from bot.sandbox.platform import SandboxPlatform
-from bot.sandbox.slack import Answer, FakeSlack, Hand
+from bot.sandbox.slack import FakeSlack, Hand
 from bot.sandbox.slack.records import Message, View
 from bot.sandbox.world import LOBBY, REVIEW, World
 from bot.store import scripts
@@ -314,7 +314,3 @@ def labels(shown: Message | View) -> set[str]:
         else:
             found.add(element["text"]["text"])
     return found
-
-
-def not_sent(answer: Answer) -> bool:
-    return not answer.sent

@@ -65,7 +65,7 @@ async def test_what_somebody_else_did_meanwhile_is_not_called_ours(s: Story) -> 
 
 async def test_a_slow_platform_is_waited_for(s: Story) -> None:
     await s.cooling_off()
-    s.w.platform.faults.slow = 0.2
+    s.w.platform.faults.slow = 0.05
     await s.until_ready()
     assert await s.phase() is Phase.EXECUTED
 
@@ -204,9 +204,7 @@ async def test_what_cannot_be_seen_is_unknown_and_says_so(s: Story) -> None:
 async def test_it_stays_claimed_while_it_is_unknown(s: Story) -> None:
     await unknown(s, acted=True)
     s.w.platform.faults.clear()
-    s.w.platform.faults.fail = 503  # whatever is seen through `observe`
-    s.w.platform.faults.only_writes = True
-    s.w.platform.restore(PRES1DENT, by="staff")
+    s.w.platform.restore(PRES1DENT, by="staff")  # so that nothing but the claim is against it
     assert "R-1 already concerns this account" in text_of(await s.look_up())
 
 
@@ -426,10 +424,13 @@ async def test_an_order_whose_lease_was_lost_is_not_sent(s: Story) -> None:
     s.w.clock.skip(5 * MINUTE)
     while await s.phase() is not Phase.EXECUTING:
         await asyncio.sleep(0.005)
+    leased = "SELECT 1 AS yes FROM outbox WHERE what = 'execute' AND leased_until > 0"
+    while not await s.w.store.run(lambda tx: tx.query(leased)):
+        await asyncio.sleep(0.005)
     another = "UPDATE outbox SET fence = fence + 1, leased_until = :until WHERE what = 'execute'"
     until = s.w.clock.now() + 20 * SECOND
     assert await s.w.store.run(lambda tx: tx.execute(another, until=until)) == 1
-    while any(task.get_name().endswith("/execute") for task in asyncio.all_tasks()):
+    while any(task.get_name().startswith("execute of") for task in asyncio.all_tasks()):
         await asyncio.sleep(0.01)
     assert s.w.platform.effects == []
     assert await s.phase() is Phase.EXECUTING

@@ -33,8 +33,9 @@ from stories.telling import (
 
 async def test_one_approval_starts_the_cool_off(s: Story) -> None:
     await s.file()
-    assert labels(s.card()) == {"Approve", "Veto", "Details", "Retract", "Withdraw"}
+    assert labels(s.card()) == {"Approve", "Veto", "Details", "Withdraw"}
     said = await s.approve(TESSA)
+    assert labels(s.card()) == {"Veto", "Details", "Retract", "Withdraw"}
     assert said == "R-1, Deactivate @pres1dent, is cooling off."
     assert await s.kinds() == ["Filed", "Approved", "QuorumReached"]
     assert s.card().text == "R-1: Deactivate @pres1dent, cooling off."
@@ -338,7 +339,7 @@ async def test_the_cool_off_begins_anew_with_the_second_quorum(s: Story) -> None
 
 async def test_who_never_approved_has_nothing_to_retract(s: Story) -> None:
     await s.file()
-    assert await s.choose(OMAR, "Retract") == "You have no approval on R-1 to retract."
+    assert "Retract" not in labels(s.card())
     await s.approve(TESSA)
     assert await s.choose(OMAR, "Retract") == "You have no approval on R-1 to retract."
 

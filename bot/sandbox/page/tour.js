@@ -207,7 +207,7 @@ const STEPS = [
   {
     title: "Gone for zero minutes",
     text: [
-      "The President never left Pipit. And every step of it, the wrong one and the right one, stands in a ledger that nobody can quietly change.",
+      "The President never left Pipit. And every step of it, the wrong one and the right one, stands in the ledger, with who and when.",
       "Now it is yours. File against the fake, @pres1dent: one approval, five minutes, and it does go. Then restore it.",
     ],
     target: () => $("pipit"),

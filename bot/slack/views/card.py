@@ -231,7 +231,8 @@ def buttons(a: Assessment) -> dict[str, Any] | None:
         if Act.RESTORE in a.acts:
             row.append(button(Act.RESTORE.value, "restore", value, "primary"))
         row.append(details)
-        more = [act for act in (Act.RETRACT, Act.WITHDRAW) if act in a.acts]
+        taken_back = (Act.RETRACT, Act.WITHDRAW) if r.approvals else (Act.WITHDRAW,)
+        more = [act for act in taken_back if act in a.acts]
         if more:
             options = [(act.value, f"{act.value.lower()}/{value}") for act in more]
             row.append(overflow("more", options))

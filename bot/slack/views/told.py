@@ -26,12 +26,13 @@ from bot.core.request import Phase, Request
 from bot.core.rules import Act
 from bot.core.sealed import Sealed, Words
 from bot.core.text import cut, one_line
-from bot.slack.views.card import OUTCOME, account, asks, title
+from bot.slack.views.card import OUTCOME, account, asks, reach, title
 from bot.slack.views.common import (
     Blocks,
     button,
     context,
     escape,
+    fields,
     reason,
     section,
     user,
@@ -142,7 +143,7 @@ def direct(a: Assessment, event: RequestEvent, to: str) -> tuple[str, Blocks]:
         text = f"Receipt: you approved {r.id}, {escape(title(r))}."
         return text, [
             section(f":receipt: *You approved {r.id}*\n{asks(r)}"),
-            section(account(r.known.open)),
+            fields([("Account", account(r.known.open)), ("Reach", reach(r.known.open))]),
             context(f"{when(event.at)} · {r.id} · round {r.round} · {event.digest[:8]}"),
             {"type": "actions", "elements": [details]},
         ]
@@ -154,7 +155,7 @@ def direct(a: Assessment, event: RequestEvent, to: str) -> tuple[str, Blocks]:
             row.insert(0, button(Act.VETO.value, "veto", value, "danger"))
         return text, [
             section(f":hourglass_flowing_sand: *{r.id} has its quorum*\n{asks(r)}"),
-            section(account(r.known.open)),
+            fields([("Account", account(r.known.open)), ("Reach", reach(r.known.open))]),
             section(f"It runs after *{when(r.eta)}*, unless somebody vetoes it."),
             {"type": "actions", "elements": row},
         ]
