@@ -28,6 +28,8 @@ def web_app(bolt: AsyncApp | None, ready: Ready) -> web.Application:
         handler = bolt
 
         async def events(request: web.Request) -> web.Response:
+            if not request.headers.get("X-Slack-Request-Timestamp", "").isdecimal():
+                return web.Response(status=401)  # Bolt takes it for a number
             answer = await handler.async_dispatch(await to_bolt_request(request))
             return await to_aiohttp_response(answer)
 

@@ -316,7 +316,7 @@ def is_in_time(act: Act, request: Request, person: Person, facts: Facts, now: in
     phase = request.phase(now)
     if phase in PHASES[act]:
         return None
-    return f"{request.id} is {phase.value}: it is too late, or too early, for {act.value}."
+    return f"{request.id} is {phase.value}: {act.value} is not possible now."
 
 
 @request_rule(Act.APPROVE, Act.RETRACT)  # a retraction would open anew what only has to expire

@@ -279,7 +279,8 @@ async def serve_bare(given: Given) -> None:
 
 
 import os
-sys.setswitchinterval(float(os.environ.get("SWITCH","0.005")))
+
+sys.setswitchinterval(float(os.environ.get("SWITCH", "0.005")))
 if __name__ == "__main__":
     said = Given.model_validate_json(sys.argv[1])
     asyncio.run({"bot": serve_bot, "bare": serve_bare}[said.kind](said))

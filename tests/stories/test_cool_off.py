@@ -161,7 +161,7 @@ async def test_an_approval_after_the_deadline_is_too_late_though_nobody_expired_
     await s.calm()
     assert s.words(TESSA)[0] in (
         "The time of R-1 is over. It can be filed anew.",
-        "R-1 is expired: it is too late, or too early, for Approve.",
+        "R-1 is expired: Approve is not possible now.",
     )
     assert await s.kinds() == ["Filed", "Expired"]
 

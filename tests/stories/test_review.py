@@ -275,9 +275,7 @@ async def test_two_clicks_of_one_person_count_once(s: Story) -> None:
     before = len(s.words(TESSA))
     await s.hand(TESSA).click(behind, "approve", stale=True)
     await s.calm()
-    assert (
-        "R-1 is cooling off: it is too late, or too early, for Approve." in s.words(TESSA)[before:]
-    )
+    assert "R-1 is cooling off: Approve is not possible now." in s.words(TESSA)[before:]
     assert (await s.kinds()).count("Approved") == 1
 
 
@@ -417,8 +415,8 @@ async def test_a_click_on_a_card_that_was_closed_since(s: Story) -> None:
         await s.hand(OMAR).click(behind, act, stale=True)
         await s.calm()
     assert s.words(OMAR) == [
-        "R-1 is vetoed: it is too late, or too early, for Approve.",
-        "R-1 is vetoed: it is too late, or too early, for Veto.",
+        "R-1 is vetoed: Approve is not possible now.",
+        "R-1 is vetoed: Veto is not possible now.",
     ]
     assert await s.kinds() == ["Filed", "Vetoed"]
 
@@ -503,7 +501,7 @@ async def test_two_vetoes_are_one(s: Story) -> None:
     for who in (TESSA, OMAR):
         assert await s.click(who, "veto") == ""
     assert "is vetoed" in await s.submit(TESSA, {"reason.value": "No."})
-    assert "R-1 is vetoed: it is too late" in await s.submit(OMAR, {"reason.value": "No."})
+    assert "R-1 is vetoed: Veto is not possible now" in await s.submit(OMAR, {"reason.value": "No."})
     assert (await s.kinds()).count("Vetoed") == 1
 
 
