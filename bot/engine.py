@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -24,18 +24,18 @@ from bot.core.commands import (
 )
 from bot.core.decide import Refused, decide
 from bot.core.events import Event, PolicyAdopted
-from bot.core.facts import Facts, Membership, Missing, Person, Unread
-from bot.core.policy import Group, Policy
+from bot.core.facts import Facts, Missing, Unread
+from bot.core.policy import Policy
 from bot.core.request import Request
 from bot.core.rules import Act, objection
 from bot.core.subject import Snapshot, SubjectId
-from bot.ports import Clock, Directory, DirectoryError, Platform, PlatformError
+from bot.known import Known
+from bot.ports import Clock, Directory, Platform, PlatformError
 from bot.store import scripts
 from bot.store.tx import Duplicate, Stale, Tx
 
 T = TypeVar("T")
 
-FRESH_FOR = 60_000  # ms that what Slack said of people and groups is used
 LOOK_UP_WITHIN = 2.0  # s for all facts together; what is not known by then is not known
 FIND_WITHIN = 10.0  # s for a look-up while a form is open
 TRIES = 5  # at the same command, when others write to the same stream
@@ -75,7 +75,7 @@ class Engine:
         self.waiting: dict[str, str] = {}  # why the last Start of a request had to wait
         self.committed: list[Callable[[], None]] = []  # called after each commit
         self._policies = {policy.digest: policy}
-        self._known = _Known(directory, clock)
+        self._known = Known(directory, clock)
         self._folded: OrderedDict[str, Request] = OrderedDict()
 
     # --- the policy ---------------------------------------------------------------------------
@@ -392,80 +392,3 @@ def _concerned(request: Request | None) -> set[str]:
         *(a.by for a in request.approvals),
         *(s.by for s in request.settlements),
     }
-
-
-class _Known:
-    """What Slack said of people, groups and channels, for as long as it may be used.
-
-    A group that cannot be read keeps its last members, marked as not fresh.
-    """
-
-    def __init__(self, directory: Directory, clock: Clock) -> None:
-        self._directory = directory
-        self._clock = clock
-        self._people: dict[str, tuple[int, Person]] = {}
-        self._groups: dict[str, tuple[int, frozenset[str]]] = {}
-        self._channels: dict[str, tuple[int, str | None]] = {}
-
-    def forget_group(self, usergroup: str) -> bool:
-        if usergroup not in self._groups:
-            return False
-        self._groups[usergroup] = (0, self._groups[usergroup][1])
-        return True
-
-    def forget_person(self, id: str) -> bool:
-        return self._people.pop(id, None) is not None
-
-    def _fresh(self, at: int) -> bool:
-        return self._clock.now() - at < FRESH_FOR
-
-    async def refresh(
-        self, people: Iterable[str], groups: Iterable[Group], channel: str | None
-    ) -> None:
-        wanted: list[Awaitable[None]] = []
-        for id in people:
-            if id not in self._people or not self._fresh(self._people[id][0]):
-                wanted.append(self._read_person(id))
-        for usergroup in {g.usergroup for g in groups if g.usergroup is not None}:
-            if usergroup not in self._groups or not self._fresh(self._groups[usergroup][0]):
-                wanted.append(self._read_group(usergroup))
-        if channel is not None and (
-            channel not in self._channels or not self._fresh(self._channels[channel][0])
-        ):
-            wanted.append(self._read_channel(channel))
-        if wanted:
-            await asyncio.gather(*wanted)
-
-    async def _read_person(self, id: str) -> None:
-        try:
-            self._people[id] = (self._clock.now(), await self._directory.person(id))
-        except DirectoryError:
-            self._people.pop(id, None)
-
-    async def _read_group(self, usergroup: str) -> None:
-        with contextlib.suppress(DirectoryError):  # then it stays as it was, and grows stale
-            members = await self._directory.members(usergroup)
-            self._groups[usergroup] = (self._clock.now(), members)
-
-    async def _read_channel(self, channel: str) -> None:
-        try:
-            flaw = await self._directory.channel_flaw(channel)
-        except DirectoryError as e:
-            flaw = f"the review channel could not be looked at: {e}"
-            self._channels[channel] = (0, flaw)
-            return
-        self._channels[channel] = (self._clock.now(), flaw)
-
-    def person(self, id: str) -> Person:
-        at, person = self._people.get(id, (0, Person(id, unread=True)))
-        return person if self._fresh(at) else Person(id, unread=True)
-
-    def members(self, group: Group) -> Membership:
-        if group.usergroup is None:
-            return Membership(group.users or frozenset())
-        at, members = self._groups.get(group.usergroup, (0, frozenset()))
-        return Membership(members, fresh=self._fresh(at))
-
-    def channel_flaw(self, channel: str) -> str | None:
-        at, flaw = self._channels.get(channel, (0, "the review channel could not be looked at"))
-        return flaw if self._fresh(at) or flaw else "the review channel could not be looked at"
