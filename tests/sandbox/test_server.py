@@ -15,13 +15,13 @@ import aiohttp
 import pytest
 
 from bot.sandbox.server import (
-    ROLES,
     Served,
     forget_settings,
     refuse_beside_real_slack,
     run_sandbox,
     serve,
 )
+from bot.sandbox.stage import ROLES
 from bot.sandbox.world import LOBBY, REVIEW
 from bot.settings import SettingsError
 
