@@ -31,7 +31,7 @@ from bot.worker import Worker
 
 log = logging.getLogger(__name__)
 
-DRAIN_WITHIN = 8.0  # s for answers that are still to be given, at the end
+DRAIN_WITHIN = 4.0  # s for what is still to be answered at the end, first to Slack, then to people
 RELOAD_EVERY = 10_000  # ms between two looks at the policy file
 
 
@@ -153,7 +153,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 async def serve_http(bot: Bot, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Listen; the runner to stop it with, and the port that was taken."""
-    runner = web.AppRunner(bot.web, access_log=None)
+    runner = web.AppRunner(bot.web, access_log=None, shutdown_timeout=DRAIN_WITHIN)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     await site.start()

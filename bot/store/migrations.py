@@ -27,7 +27,6 @@ STEPS: list[tuple[str, str]] = [
             key TEXT PRIMARY KEY,
             at INTEGER NOT NULL
         ) WITHOUT ROWID;
-        CREATE INDEX deliveries_at ON deliveries (at);
 
         -- derived from the entries, to find requests by
         CREATE TABLE requests (

@@ -257,32 +257,31 @@ def complete(
     tx: Tx, facts: Facts, request: Request | None, subject: SubjectId | None, by: str, now: int
 ) -> Facts:
     """`facts` with what stands in the database, as of this transaction."""
-    (last,) = tx.query("SELECT coalesce(max(n), 0) AS n FROM requests")
     about = request.subject.open if request else subject
-    holder = undone_by = undone_at = newer = sent_until = None
-    if about is not None:
-        for row in tx.query("SELECT holder FROM claims WHERE subject = :s", s=str(about)):
-            holder = row["holder"]
-    if request is not None:
-        undone_by, undone_at, newer = _later(tx, request)
-        sent_until = _sent_until(tx, request)
-    (restores,) = tx.query(
-        "SELECT count(*) AS n FROM requests WHERE requester = :by AND undoes IS NOT NULL"
-        " AND quorum_at = filed_at AND +filed_at > :since",  # by the index of the few that undo
+    (known,) = tx.query(
+        "SELECT (SELECT coalesce(max(n), 0) FROM requests) AS last,"
+        " (SELECT holder FROM claims WHERE subject = :about) AS holder,"
+        " (SELECT count(*) FROM requests WHERE requester = :by AND undoes IS NOT NULL"
+        "  AND quorum_at = filed_at AND +filed_at > :since) AS restores",  # +: that index is the longer way
+        about=str(about),
         by=by,
         since=now - DAY,
     )
+    undone_by = undone_at = newer = sent_until = None
+    if request is not None:
+        undone_by, undone_at, newer = _later(tx, request)
+        sent_until = _sent_until(tx, request)
     return replace(
         facts,
-        next_id=f"R-{last['n'] + 1}",
-        ever_filed=last["n"] > 0,
-        holder=holder,
+        next_id=f"R-{known['last'] + 1}",
+        ever_filed=known["last"] > 0,
+        holder=known["holder"],
         undone_by=undone_by,
         undone_at=undone_at,
         sent_until=sent_until,
         undoes=_undoable(tx, subject) if subject else None,
         newer=newer,
-        restores_today=restores["n"],
+        restores_today=known["restores"],
         posted=posted(tx, request) if request else Posted(),
     )
 

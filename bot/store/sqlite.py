@@ -24,7 +24,6 @@ Job = tuple[Script, bool, Future[Any]]
 Outcome = tuple[Any, BaseException | None]
 
 BUSY = 5.0  # s that a transaction waits for another process's to end
-TOGETHER = 32  # scripts that share a commit, at most
 
 
 class SqliteTx:
@@ -58,6 +57,8 @@ class SqliteStore:
 
     Raises StoreError where the file cannot be used, is another process's, or is of another schema.
     """
+
+    together = 32  # scripts that share a commit, at most
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -133,7 +134,7 @@ class SqliteStore:
 
     def _work_off(self) -> None:
         """Run what waits; nothing may be left of it, since it went with an earlier one."""
-        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.together))]
         jobs = [job for job in taken if job[2].set_running_or_notify_cancel()]
         if not jobs:
             return
@@ -153,6 +154,8 @@ class SqliteStore:
 
     def _transact(self, scripts: Sequence[Script]) -> Sequence[Outcome]:
         try:
+            if len(scripts) == 1:
+                return [(_transact(self._db, self.path, scripts[0]), None)]
             return _transact(self._db, self.path, lambda tx: [_attempt(tx, s) for s in scripts])
         except BaseException as e:  # noqa: BLE001 - whoever asked hears it: none came to anything
             return [(None, e)] * len(scripts)

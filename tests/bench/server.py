@@ -115,13 +115,19 @@ class Bench:
     def __init__(self, made: Bot, store: SqliteStore, there: Timed, clock: SandboxClock) -> None:
         self.bot, self.store, self.there, self.clock = made, store, there, clock
         self.answered_at = self.woken_at = 0.0
-        self.held = False
+        self.called = self.held = False
         made.web.middlewares.append(self._note_answers)
         begin = made.worker.round
 
         async def round() -> None:
-            self.woken_at = time.perf_counter()
+            if self.called:
+                self.called, self.woken_at = False, time.perf_counter()
             await begin()
+
+        def call() -> None:
+            self.called = True
+
+        made.engine.committed.append(call)
 
         made.worker.round = round  # type: ignore[method-assign]
         for name in ("hold", "seed", "settle", "elapse", "memory", "churn"):
@@ -278,9 +284,6 @@ async def serve_bare(given: Given) -> None:
     await asyncio.Event().wait()
 
 
-import os
-
-sys.setswitchinterval(float(os.environ.get("SWITCH", "0.005")))
 if __name__ == "__main__":
     said = Given.model_validate_json(sys.argv[1])
     asyncio.run({"bot": serve_bot, "bare": serve_bare}[said.kind](said))

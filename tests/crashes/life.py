@@ -60,9 +60,9 @@ class Surroundings:
 
 
 class Death:
-    """Passes the points of a life, and ends it at the one that was chosen."""
+    """Passes the points of a life, and ends it at the one that was chosen, or after so many."""
 
-    def __init__(self, at: Point | None, diary: Path) -> None:
+    def __init__(self, at: Point | int | None, diary: Path) -> None:
         self._at = at
         self._passed: Counter[tuple[str, str]] = Counter()
         self._diary = os.open(diary, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -73,7 +73,7 @@ class Death:
             self._passed[when, what] += 1
             point = Point(when, what, self._passed[when, what])
             os.write(self._diary, f"{point}\n".encode())
-            if point == self._at:
+            if self._at in (point, self._passed.total()):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     async def around(self, what: str, call: Callable[[], Awaitable[T]]) -> T:
@@ -84,40 +84,34 @@ class Death:
 
 
 class MortalStore(SqliteStore):
-    """May die before and after each commit that changes something."""
+    """May die before and after each commit that changes something. None is shared, so that each is
+    of one step, and comes again when the story is told again."""
+
+    together = 1
 
     def __init__(self, path: Path, death: Death) -> None:
         self._death = death
         super().__init__(path)
 
     def _transact(self, scripts: Sequence[Script]) -> Sequence[Outcome]:
+        (script,) = scripts
         db = self._db.conn
         changes = db.total_changes
-        names: list[str] = []
+        what = ""
 
-        def watched(script: Script) -> Script:
-            def run(tx: Tx) -> object:
-                (row,) = tx.query("SELECT coalesce(max(seq), 0) AS seq FROM entries")
-                before = db.total_changes
-                result = script(tx)
-                if db.total_changes > before:
-                    names.append(_name(script, tx, row["seq"]))
-                return result
-
-            return run
-
-        def last(tx: Tx) -> None:
+        def watched(tx: Tx) -> object:
+            nonlocal what
+            (row,) = tx.query("SELECT coalesce(max(seq), 0) AS seq FROM entries")
+            result = script(tx)
             if db.total_changes > changes:
-                self._death.passes("before", _commit(names))
+                what = f"commit {_name(script, tx, row['seq'])}"
+                self._death.passes("before", what)
+            return result
 
-        *outcomes, _ = super()._transact([*map(watched, scripts), last])
-        if db.total_changes > changes:
-            self._death.passes("after", _commit(names))
+        outcomes = super()._transact([watched])
+        if what:
+            self._death.passes("after", what)
         return outcomes
-
-
-def _commit(names: list[str]) -> str:
-    return f"commit {', '.join(names) or 'nothing'}"
 
 
 def _name(script: Callable[..., object], tx: Tx, newest: int) -> str:
@@ -147,7 +141,7 @@ class MortalPlatform(demo.Demo):
         )
 
 
-def live(around: Surroundings, at: Point | None, told: Connection) -> None:
+def live(around: Surroundings, at: Point | int | None, told: Connection) -> None:
     """Run the bot until SIGTERM, or until it dies `at` a point. Tells the port that it listens on."""
     asyncio.run(_live(around, Death(at, around.diary), told))
 

@@ -4,9 +4,12 @@ The story is told once without a death, to learn its points; then once for each 
 """
 
 import asyncio
+import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
@@ -21,8 +24,12 @@ AT_ONCE = 2  # stories told at a time
 SHARES = 8  # tests that the whole is divided into
 
 
-async def tell(t: Town) -> None:
-    """From the command to the restored account."""
+async def nothing(t: Town) -> None:
+    pass
+
+
+async def tell(t: Town, then: Callable[[Town], Awaitable[None]] = nothing) -> None:
+    """From the command to the restored account; `then` follows at once on each acknowledgement."""
     ws = t.slack.workspace
     agent, reviewer, other = (t.slack.as_user(u) for u in ("U01AGENT", "U02REV", "U03REV"))
 
@@ -32,8 +39,10 @@ async def tell(t: Town) -> None:
     )
     said = {"reason.value": "impersonation", "what.value": "Pretends to be the president."}
     await t.insist(lambda: agent.submit(said))
+    await then(t)
     await t.quiet()
     await t.insist(lambda: reviewer.click(t.cards()[0], "approve"))
+    await then(t)
     await t.quiet()
     t.clock.skip(5 * MINUTE)
     await t.until(lambda: "Executed" in str(t.cards()[0].blocks))
@@ -42,6 +51,7 @@ async def tell(t: Town) -> None:
         lambda: bool(ws.views("U03REV")), lambda: other.click(t.cards()[0], "restore")
     )
     await t.insist(lambda: other.submit({"reason.value": "It was the right account."}))
+    await then(t)
     await t.until(lambda: "Restored" in str(t.cards()[0].blocks))
 
 
@@ -164,6 +174,32 @@ async def test_the_story_without_a_death(tmp_path: Path) -> None:
 async def test_a_request_ends_as_it_would_have(tmp_path: Path) -> None:
     end, found = await points(tmp_path / "clean")
     await die_at(tmp_path, worth_it(found), end)
+
+
+@pytest.mark.parametrize("every", [40, 57])
+async def test_a_request_survives_any_number_of_deaths(tmp_path: Path, every: int) -> None:
+    end, _ = await points(tmp_path / "clean")
+    async with town(tmp_path / "often", every=every) as t:
+        await tell(t)
+        assert await t.stop() in (0, -SIGKILL)
+        assert t.deaths > 2
+        assert ending(t) == end
+
+
+async def test_what_was_acknowledged_before_a_sigterm_is_not_lost(tmp_path: Path) -> None:
+    end, _ = await points(tmp_path / "clean")
+
+    async def stop_and_start(t: Town) -> None:
+        began = time.monotonic()
+        assert await t.stop() == 0
+        assert time.monotonic() - began < 10
+        await t.start()
+
+    async with town(tmp_path / "often") as t:
+        await tell(t, stop_and_start)
+        assert await t.stop() == 0
+        assert t.lives == 4
+        assert ending(t) == end
 
 
 @pytest.mark.slow

@@ -13,7 +13,19 @@ from bot.core.request import Request
 from bot.ledger.entry import Entry, LedgerBroken, Opening, read
 from bot.store import scripts
 from bot.store.tx import Duplicate, Stale, Tx
-from tests.core.build import AGENT, ANN, AWAY, BOB, MANAGER, NOW, STANDARD, approve, file
+from tests.core.build import (
+    AGENT,
+    ANN,
+    AWAY,
+    BOB,
+    FACTS,
+    LEE,
+    MANAGER,
+    NOW,
+    STANDARD,
+    approve,
+    file,
+)
 
 from .backends import Connection
 from .build import LATER, about, cooling, everything, executed, filed, give, given, rows
@@ -106,6 +118,39 @@ def test_of_two_at_the_same_instant_exactly_one_is_first(
             assert sorted(c.result() for c in clicks) == [False, True]
             after = store.run_now(lambda tx, id=request.id: scripts.request(tx, id))
             assert len(after.approvals) == 1
+
+
+def test_who_was_stale_decides_again_and_is_counted(store: Connection, second: Connection) -> None:
+    """As the engine does: read anew, decide anew. Two reviewers click at the same instant."""
+    together = Barrier(2)
+
+    facts = replace(FACTS, posted=Posted(card=True))
+
+    def click(connection: Connection, known: Request, by: str) -> int:
+        """How many times it took."""
+
+        def decided(tx: Tx, seen: Request) -> None:
+            scripts.append(tx, seen.id, seen, decide(seen, approve(seen, by), facts, NOW))
+
+        together.wait()
+        try:
+            connection.run_now(lambda tx: decided(tx, known))
+        except Stale:
+            current = connection.run_now(lambda tx: scripts.request(tx, known.id))
+            connection.run_now(lambda tx: decided(tx, current))
+            return 2
+        return 1
+
+    request = give(store, file(), FACTS)  # of the top tier: it takes two
+    with ThreadPoolExecutor(2) as pool:
+        clicks = [
+            pool.submit(click, store, request, ANN),
+            pool.submit(click, second, request, LEE),
+        ]
+        assert sorted(c.result() for c in clicks) == [1, 2]
+    after = store.run_now(lambda tx: scripts.request(tx, request.id))
+    assert {a.by for a in after.approvals} == {ANN, LEE}
+    assert after.quorum_at == NOW
 
 
 def test_two_streams_at_the_same_instant_both_get_a_place(

@@ -1,22 +1,25 @@
 """What is SQLite's own: the file, its lock, its durability, and what can be wrong with them."""
 
+import asyncio
 import contextlib
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 import pytest
 
+from bot.core.request import Request
 from bot.store import migrations, scripts
-from bot.store.sqlite import SqliteStore, SqliteVisit
-from bot.store.tx import StoreError
+from bot.store.sqlite import Outcome, Script, SqliteStore, SqliteVisit
+from bot.store.tx import StoreError, Tx
 from tests.core.build import ANN, NOW, approve
 
-from .build import about, everything, filed, give, rows
+from .build import about, everything, filed, give, given, rows
 
 
 @pytest.fixture
@@ -180,6 +183,120 @@ def test_a_full_disk_is_told_and_loses_nothing(small_disk: Path) -> None:
     with closing(SqliteStore(small_disk / "nolone.db")) as store:
         assert everything(store)["entries"][: len(before["entries"])] == before["entries"]
         assert rows(store, "PRAGMA integrity_check") == [("ok",)]
+
+
+# --- many scripts at the same time ----------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def held_up(store: SqliteStore) -> Iterator[None]:
+    """While this lasts the store's thread is busy, so that what is asked of it waits together."""
+    free = Event()
+    store._thread.submit(free.wait)
+    yield
+    free.set()
+
+
+class Spy(SqliteStore):
+    """Counts the scripts in each transaction."""
+
+    sizes: tuple[int, ...] = ()
+
+    def _transact(self, scripts: Sequence[Script]) -> Sequence[Outcome]:
+        self.sizes += (len(scripts),)
+        return super()._transact(scripts)
+
+
+@pytest.fixture
+def spy(path: Path) -> Iterator[Spy]:
+    with closing(Spy(path)) as made:
+        made.migrate()
+        yield made
+
+
+async def test_scripts_that_wait_together_share_a_commit_and_each_is_a_transaction(
+    spy: Spy,
+) -> None:
+    def fail(tx: Tx) -> None:
+        given(tx, *about("a1"))
+        raise ValueError("no")
+
+    with held_up(spy):
+        first = asyncio.ensure_future(spy.run(lambda tx: given(tx, *about("a0"))))
+        second = asyncio.ensure_future(spy.run(fail))
+        third = asyncio.ensure_future(spy.run(lambda tx: given(tx, *about("a2"))))
+        await asyncio.sleep(0)
+    ended = await asyncio.gather(first, second, third, return_exceptions=True)
+    assert spy.sizes == (3,)
+    assert [type(e) for e in ended] == [Request, ValueError, Request]
+    assert rows(spy, "SELECT id, subject FROM requests ORDER BY n") == [
+        ("R-1", "demo:a0"),
+        ("R-2", "demo:a2"),
+    ]
+    assert rows(spy, "SELECT seq FROM entries") == [(1,), (2,)]
+
+
+async def test_nobody_hears_of_an_end_before_the_commit(spy: Spy, path: Path) -> None:
+    def stored() -> int:
+        with closing(sqlite3.connect(path)) as another:
+            count: int = another.execute("SELECT count(*) FROM entries").fetchone()[0]
+            return count
+
+    with held_up(spy):
+        ends = [
+            asyncio.ensure_future(spy.run(lambda tx, n=n: given(tx, *about(f"a{n}"))))
+            for n in range(5)
+        ]
+        for end in ends:
+            end.add_done_callback(lambda _: seen.append(stored()))
+        seen: list[int] = []
+        await asyncio.sleep(0)
+    await asyncio.gather(*ends)
+    assert seen == [5] * 5
+
+
+async def test_when_the_commit_fails_nobody_is_told_otherwise(small_disk: Path) -> None:
+    with closing(Spy(small_disk / "nolone.db")) as store:
+        store.migrate()
+        fill(small_disk / "ballast")
+
+        def large(tx: Tx) -> None:
+            tx.execute(
+                "INSERT INTO drafts VALUES ('v', 'p', 'a', 'h', :found, 0)", found="x" * 600_000
+            )
+
+        with held_up(store):
+            ends = [
+                asyncio.ensure_future(store.run(script))
+                for script in (lambda tx: given(tx, *about("a0")), large, lambda tx: 7)
+            ]
+            await asyncio.sleep(0)
+        ended = await asyncio.gather(*ends, return_exceptions=True)
+        assert [type(e) for e in ended] == [StoreError] * 3
+        assert rows(store, "SELECT count(*) FROM entries") == [(0,)]
+
+
+async def test_who_gave_up_waiting_has_nothing_done(spy: Spy) -> None:
+    with held_up(spy):
+        end = asyncio.ensure_future(spy.run(lambda tx: given(tx, *about("a0"))))
+        await asyncio.sleep(0)
+        end.cancel()
+        await asyncio.sleep(0)
+    assert rows(spy, "SELECT count(*) FROM entries") == [(0,)]
+
+
+async def test_only_what_is_void_after_a_restart_does_not_wait_for_the_disk(spy: Spy) -> None:
+    def level(tx: Tx) -> object:
+        return tx.query("PRAGMA synchronous")[0]["synchronous"]
+
+    full, normal = 2, 1
+    assert await spy.run(level) == full
+    assert await spy.run(level, durable=False) == normal
+    assert await spy.run(level) == full
+    with held_up(spy):
+        ends = [asyncio.ensure_future(spy.run(level, durable=d)) for d in (False, True, False)]
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*ends) == [full] * 3
 
 
 def test_scripts_of_many_callers_are_done_one_after_the_other(store: SqliteStore) -> None:

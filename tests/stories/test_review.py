@@ -501,7 +501,9 @@ async def test_two_vetoes_are_one(s: Story) -> None:
     for who in (TESSA, OMAR):
         assert await s.click(who, "veto") == ""
     assert "is vetoed" in await s.submit(TESSA, {"reason.value": "No."})
-    assert "R-1 is vetoed: Veto is not possible now" in await s.submit(OMAR, {"reason.value": "No."})
+    assert "R-1 is vetoed: Veto is not possible now" in await s.submit(
+        OMAR, {"reason.value": "No."}
+    )
     assert (await s.kinds()).count("Vetoed") == 1
 
 
