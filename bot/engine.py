@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from bot.core.actions import ActionKind, Reversibility
 from bot.core.assess import Assessment, assess
 from bot.core.commands import (
+    WORKER,
     AdoptPolicy,
     Command,
     Expire,
@@ -224,28 +225,28 @@ class Engine:
     async def _facts(
         self, command: Command, request: Request | None, found: Snapshot | None
     ) -> Facts:
-        people = {command.by} - {"worker"} | _concerned(request)
-        looks: dict[str, object] = {}
+        people = {command.by} - {WORKER} | _concerned(request)
         match command:
-            case AdoptPolicy() | Expire():
-                return self._bare()
-            case File():
-                looks = {"subject": found or Missing()}
-                platform = self.platforms.get(command.subject.platform)
-                if platform is not None:
-                    looks["capability"] = platform.capabilities.get(command.action)
-        subject = request.subject.open if request else None
-        if subject is not None and isinstance(command, Start | Recheck):
-            fetched, facts = await asyncio.gather(
-                self._fetch(subject), self.around(people, self.policy.channels.review)
-            )
-            looks = {"subject": fetched}
-        elif isinstance(command, Record):
-            facts = self._bare()
-        else:
-            facts = await self.around(people)
-        pinned = self._policies.get(request.pinned.policy) if request else None
-        return replace(facts, pinned=pinned, **looks)  # type: ignore[arg-type]
+            case AdoptPolicy() | Expire() | Record():
+                facts = self._bare()
+            case Start() | Recheck() if request is not None:
+                subject, facts = await asyncio.gather(
+                    self._fetch(request.subject.open),
+                    self.around(people, self.policy.channels.review),
+                )
+                facts = replace(facts, subject=subject)
+            case File(action=action, subject=about):
+                platform = self.platforms.get(about.platform)
+                facts = replace(
+                    await self.around(people),
+                    subject=found or Missing(),
+                    capability=platform.capabilities.get(action) if platform else None,
+                )
+            case _:
+                facts = await self.around(people)
+        if request is None:
+            return facts
+        return replace(facts, pinned=self._policies.get(request.pinned.policy))
 
     def _bare(self) -> Facts:
         return Facts(origin=self.origin, policy=self.policy, seed=secrets.token_hex(32))

@@ -66,8 +66,9 @@ STEPS: list[tuple[str, str]] = [
             holder TEXT NOT NULL
         ) WITHOUT ROWID;
 
+        -- an id is never given again: a lease of a row that is gone must not fit a later one
         CREATE TABLE outbox (
-            id INTEGER PRIMARY KEY,
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
             key TEXT NOT NULL UNIQUE,
             lane TEXT NOT NULL,
             stream TEXT NOT NULL,

@@ -193,3 +193,14 @@ def test_the_card_and_the_notice_of_this_round_are_known_to_be_in_slack(store: C
     deliver(store)
     posted = store.run_now(lambda tx: scripts.posted(tx, request))
     assert (posted.card, posted.notice) == (True, True)
+
+
+def test_a_lease_of_a_row_that_is_gone_fits_no_later_row(store: Connection) -> None:
+    filed(store)
+    (old,) = lease(store, limit=1)
+    assert store.run_now(lambda tx: scripts.finish(tx, old))
+    deliver(store)
+    give(store, Veto(ANN, "R-1", "No."))
+    (new,) = lease(store, limit=1)
+    assert new.id != old.id
+    assert not store.run_now(lambda tx: scripts.finish(tx, old))
