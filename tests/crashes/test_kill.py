@@ -38,20 +38,20 @@ async def tell(t: Town, then: Callable[[Town], Awaitable[None]] = nothing) -> No
         lambda: agent.command("/request-deactivate", "@pres1dent", channel=LOBBY),
     )
     said = {"reason.value": "impersonation", "what.value": "Pretends to be the president."}
-    await t.insist(lambda: agent.submit(said))
-    await then(t)
-    await t.quiet()
-    await t.insist(lambda: reviewer.click(t.cards()[0], "approve"))
-    await then(t)
-    await t.quiet()
+    await t.see_to(lambda: bool(t.cards()), lambda: agent.submit(said), then)
+    await t.see_to(
+        lambda: "Approved by" in str(t.cards()[0].blocks),
+        lambda: reviewer.click(t.cards()[0], "approve"),
+        then,
+    )
     t.clock.skip(5 * MINUTE)
     await t.until(lambda: "Executed" in str(t.cards()[0].blocks))
 
     await t.try_until(
         lambda: bool(ws.views("U03REV")), lambda: other.click(t.cards()[0], "restore")
     )
-    await t.insist(lambda: other.submit({"reason.value": "It was the right account."}))
-    await then(t)
+    why = {"reason.value": "It was the right account."}
+    await t.see_to(lambda: len(t.cards()) == 2, lambda: other.submit(why), then)
     await t.until(lambda: "Restored" in str(t.cards()[0].blocks))
 
 

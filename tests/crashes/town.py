@@ -154,6 +154,24 @@ class Town:
             answer = Answer(delivery.status, delivery.answer, delivery.elapsed)
         assert answer.status == 200, answer
 
+    async def see_to(
+        self,
+        there: Callable[[], bool],
+        act: Callable[[], Awaitable[Answer]],
+        then: Callable[["Town"], Awaitable[None]],
+    ) -> None:
+        """Do something; anew if it was refused, as it is when Slack does not say in time who one is.
+
+        `then` follows at once on each acknowledgement.
+        """
+        for _ in range(5):
+            await self.insist(act)
+            await then(self)
+            await self.quiet()
+            if there():
+                return
+        raise AssertionError("what was tried did not work")
+
     async def try_until(
         self, there: Callable[[], bool], act: Callable[[], Awaitable[Answer]]
     ) -> None:
