@@ -49,11 +49,19 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of a command: the events, and the request as they left it."""
+    """What came of a command: the events, the request as they left it, and what it was judged by."""
 
     request: Request | None
     events: tuple[Event, ...]
+    facts: Facts
+    at: int
     duplicate: bool = False  # this delivery was handled before
+
+    @property
+    def assessment(self) -> Assessment:
+        """Where the request stands after it; only of a command that concerns one."""
+        assert self.request is not None
+        return assess(self.request, self.facts, self.at)
 
 
 class Engine:
@@ -144,7 +152,7 @@ class Engine:
             except Stale:
                 continue
             except Duplicate:
-                return Done(before, (), duplicate=True)
+                return Done(before, (), facts, self.clock.now(), duplicate=True)
             if changed is not None:
                 self._keep(changed)
             if done.events:
@@ -184,7 +192,7 @@ class Engine:
             case _:
                 stream = command.request
         after = scripts.append(tx, stream, request, events)
-        return Done(after, tuple(events)), after
+        return Done(after, tuple(events), complete, now), after
 
     def _expire_holder(self, tx: Tx, subject: SubjectId, facts: Facts, now: int) -> None:
         """A request that holds the subject, and whose time is over, does so no longer."""

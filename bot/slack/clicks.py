@@ -39,12 +39,9 @@ class Clicks:
         ref = ids.parse(value)
         outcome = await self._decided(body, name, ref, action)
         await ack()
-        self._screen.later(self._tell(body, outcome))
+        self._screen.tell(body, _words(outcome))
         if ref is not None and body.get("view", {}).get("callback_id") == forms.DETAILS:
             self._screen.later(self._show_again(body, ref.request))
-
-    async def _tell(self, body: Body, outcome: str | Done) -> None:
-        self._screen.tell(body, await self._words(outcome))
 
     async def _decided(self, body: Body, name: str, ref: Ref | None, action: Body) -> str | Done:
         if ref is None:
@@ -69,18 +66,6 @@ class Clicks:
             return await self._engine.handle(command, delivery)
         except Refused as e:
             return str(e)
-
-    async def _words(self, outcome: str | Done) -> str:
-        if isinstance(outcome, str):
-            return outcome
-        assert outcome.request is not None
-        state = await self._state(outcome.request)
-        return f"This was counted already: {state}" if outcome.duplicate else state
-
-    async def _state(self, request: Request) -> str:
-        judged = await self._engine.assessment(request.id)
-        assert judged is not None
-        return answered(request, judged[0])
 
     async def open_form(self, body: Body, ack: Any) -> None:
         """Veto, Restore, Settle, and Approve in the top tiers: a form comes first."""
@@ -136,7 +121,7 @@ class Clicks:
 
     async def withdraw_by_command(self, body: Body, id: str) -> str:
         command = Withdraw(body["user_id"], id)
-        return await self._words(await self._carry_out(command, f"command/{body['trigger_id']}"))
+        return _words(await self._carry_out(command, f"command/{body['trigger_id']}"))
 
     async def check_again(self, body: Body, ack: Any) -> None:
         """Look at an unknown effect now; never bring it about again."""
@@ -148,10 +133,10 @@ class Clicks:
     async def _check(self, person: str, id: str) -> str:
         if (why := await self._engine.objection(Act.LOOK, person, id)) is not None:
             return why
-        request = await self._engine.request(id)
-        assert request is not None
-        if request.phase(self._engine.clock.now()) is not Phase.UNKNOWN:
-            return await self._state(request)
+        judged = await self._engine.assessment(id)
+        assert judged is not None
+        if judged[0].phase is not Phase.UNKNOWN:
+            return answered(judged[0])
         await self._nudge(id)
         return f"{id} is being looked at now; the card shows what is seen."
 
@@ -230,5 +215,12 @@ class Clicks:
                 await ack(response_action="errors", errors={"reason": str(e)[:1900]})
             return
         assert done.request is not None
-        told = forms.told(done.request.id, await self._state(done.request))
+        told = forms.told(done.request.id, answered(done.assessment))
         await ack(response_action="update", view=told)
+
+
+def _words(outcome: str | Done) -> str:
+    if isinstance(outcome, str):
+        return outcome
+    state = answered(outcome.assessment)
+    return f"This was counted already: {state}" if outcome.duplicate else state

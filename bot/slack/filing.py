@@ -80,9 +80,7 @@ class Filing:
         if done.request is None:
             await ack()  # delivered twice: it was filed the first time
             return
-        judged = await self._engine.assessment(done.request.id)
-        assert judged is not None
-        told = form.filed(action, done.request.id, answered(done.request, judged[0]))
+        told = form.filed(action, done.request.id, answered(done.assessment))
         await ack(response_action="update", view=told)
 
     async def _look_up(self, view_id: str, person: str, action: ActionKind, handle: str) -> None:

@@ -174,8 +174,9 @@ def policy(event: PolicyAdopted, now: int) -> str:
     )
 
 
-def answered(r: Request, a: Assessment) -> str:
+def answered(a: Assessment) -> str:
     """What a click has led to, for whoever clicked."""
+    r = a.request
     if r.late_veto is not None and r.ending is None:
         return (
             f"{r.id}, {escape(title(r))}, had been started before your veto, which is recorded: "
