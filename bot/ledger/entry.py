@@ -17,11 +17,16 @@ from bot.core.sealed import Json, Sealed, canonical, commitment, plain
 
 VERSION = 1
 _EVENT: TypeAdapter[Event] = TypeAdapter(AnyEvent)
+LONGEST = 0xFFFF  # bytes: what an export's bundles can hold (tlog-tiles counts in two bytes)
 _LIFTED = frozenset({"at", "by", "kind"})  # stand in the entry itself, not in its data
 
 
 class LedgerBroken(Exception):
     """What is stored is not what was written. Nothing may go on from here."""
+
+
+class EntryTooLong(ValueError):
+    """An entry of more bytes than the ledger takes, since no export could hold it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,16 @@ def leaf_hash(body: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + body).digest()
 
 
+def refuse_too_long(body: bytes) -> None:
+    if len(body) > LONGEST:
+        raise EntryTooLong(f"an entry of {len(body)} bytes: at most {LONGEST} can be exported")
+
+
 def write(event: Event, seq: int, stream: str, version: int) -> tuple[Entry, list[Opening]]:
-    """The entry for `event` at its place, and the openings of its sealed values."""
+    """The entry for `event` at its place, and the openings of its sealed values.
+
+    Raises EntryTooLong.
+    """
     data: dict[str, Json] = {}
     openings = []
     for name in type(event).model_fields:
@@ -74,6 +87,7 @@ def write(event: Event, seq: int, stream: str, version: int) -> tuple[Entry, lis
             "data": data,
         }
     )
+    refuse_too_long(body)
     return Entry(seq, stream, version, body), openings
 
 
