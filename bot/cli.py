@@ -13,14 +13,27 @@ import click
 from bot import check as checks
 from bot import manifest as manifests
 from bot import policyfile, wiring
-from bot.audit import show
+from bot.audit import export as exports
+from bot.audit import folder as folders
+from bot.audit import keys, show, verdict
 from bot.audit.ask import ask_on_host
 from bot.audit.query import BadQuery
 from bot.core.policy import Policy
+from bot.ledger import checkpoint
+from bot.ledger.note import NoteError, PublicKey
+from bot.ledger.verify import Fault, Finding, Kept
 from bot.logs import set_up
 from bot.policyfile import PolicyError
-from bot.settings import Settings, SettingsError, StoreSettings, read_settings
+from bot.settings import (
+    LedgerSettings,
+    Settings,
+    SettingsError,
+    SigningSettings,
+    StoreSettings,
+    read_settings,
+)
 from bot.store.sqlite import SqliteStore, SqliteVisit
+from bot.store.trail import verify_trail
 from bot.store.tx import StoreError
 
 log = logging.getLogger("bot")
@@ -31,6 +44,12 @@ class Wrong(click.ClickException):
 
     def show(self, file: object = None) -> None:
         click.echo(self.message, err=True)
+
+
+class Unknown(Wrong):
+    """It could not be found out, so it is neither right nor wrong."""
+
+    exit_code = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -173,7 +192,7 @@ def _policy(file: Path) -> Policy:
 
 @main.group()
 def audit() -> None:
-    """Query the trail."""
+    """Query, export and verify the trail."""
 
 
 @audit.command("show", context_settings={"ignore_unknown_options": True})
@@ -197,12 +216,127 @@ def audit_show(query: tuple[str, ...], page: int) -> None:
     click.echo(show.text(found))
 
 
+@audit.command("export")
+@click.argument("dir", type=click.Path(path_type=Path))
+def audit_export(dir: Path) -> None:
+    """Write the trail to DIR, signed, for others to verify; or go on with an earlier export there."""
+    visit: SqliteVisit | None = None
+    try:
+        settings = read_settings(SigningSettings)
+        file = settings.nolone_signing_key_file
+        if file is None:
+            raise SettingsError(
+                "NOLONE_SIGNING_KEY_FILE is not set. Make a key with `nolone keygen FILE`."
+            )
+        signers = keys.signing(file, settings.nolone_origin)
+        visit = SqliteVisit(settings.database)
+        done = visit.look(lambda tx: exports.export(tx, dir, signers, settings.nolone_origin))
+    except exports.Unfit as e:
+        raise Wrong(str(e)) from e
+    except (SettingsError, StoreError, keys.KeyFileError, exports.ExportError) as e:
+        raise Unknown(str(e)) from e
+    finally:
+        if visit is not None:
+            visit.close()
+    click.echo(f"{dir}: {done.size} entries, {done.size - done.since} of them new")
+    click.echo(f"proofs written: {done.proofs}")
+
+
+@audit.command("verify")
+@click.argument("dir", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="CHECKPOINT",
+    type=click.Path(path_type=Path),
+    help="A checkpoint that somebody kept; can be given more than once.",
+)
+@click.option(
+    "--vkey",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The log's public keys, had from elsewhere than the log; can be given more than once.",
+)
+def audit_verify(dir: Path | None, against: tuple[Path, ...], vkey: tuple[Path, ...]) -> None:
+    """Verify the trail: that in the database, or an export in DIR, without the database."""
+    try:
+        known = [key for file in vkey for key in keys.public(file)]
+        said = _verify_database(known, against) if dir is None else _verify(dir, known, against)
+    except (SettingsError, StoreError, keys.KeyFileError) as e:
+        raise Unknown(str(e)) from e
+    except OSError as e:
+        raise Unknown(f"{e.filename}: {e.strerror}.") from e
+    click.echo(said.text)
+    if said.wrong:
+        sys.exit(1)
+
+
+def _verify(dir: Path, known: list[PublicKey], files: tuple[Path, ...]) -> verdict.Verdict:
+    own_keys = not known
+    known = known or list(keys.public(dir / folders.VKEY))
+    origin = _origin(known)
+    against, wrong = _kept(files, known, origin)
+    found = folders.verify_folder(dir, known, origin, against)
+    return verdict.of(str(dir), found, wrong, own_keys=own_keys)
+
+
+def _verify_database(known: list[PublicKey], files: tuple[Path, ...]) -> verdict.Verdict:
+    settings = read_settings(SigningSettings)
+    if files and not known:
+        file = settings.nolone_signing_key_file
+        if file is None:
+            raise SettingsError(
+                "A checkpoint has to be signed by somebody: give the log's public keys by --vkey,"
+                " or NOLONE_SIGNING_KEY_FILE."
+            )
+        known = [key.public for key in keys.signing(file, settings.nolone_origin)]
+    against, wrong = _kept(files, known, settings.nolone_origin)
+    visit = SqliteVisit(settings.database)
+    try:
+        found = visit.look(lambda tx: verify_trail(tx, against))
+    finally:
+        visit.close()
+    return verdict.of(str(settings.database), found, wrong)
+
+
+def _origin(known: list[PublicKey]) -> str:
+    names = {key.name for key in known}
+    if len(names) != 1:
+        raise keys.KeyFileError(f"These are the keys of several logs: {', '.join(sorted(names))}.")
+    return names.pop()
+
+
+def _kept(
+    files: tuple[Path, ...], known: list[PublicKey], origin: str
+) -> tuple[list[Kept], list[Finding]]:
+    """The checkpoints that somebody kept, and what is wrong with those that are none."""
+    kept, wrong = [], []
+    for file in files:
+        try:
+            kept.append(Kept(str(file), checkpoint.read(file.read_bytes(), known, origin)))
+        except NoteError as e:
+            wrong.append(Finding(Fault.SIGNATURE, None, f"{file}: {e}"))
+    return kept, wrong
+
+
 def _user() -> str:
     """Who runs this, by name, or by number where there is no name, as in some containers."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return str(os.getuid())
+
+
+@main.command()
+@FILE
+def keygen(file: Path) -> None:
+    """Make a signing key for the trail in a new FILE, and print its public half (vkey)."""
+    try:
+        public = keys.make(file, read_settings(LedgerSettings).nolone_origin)
+    except (SettingsError, keys.KeyFileError) as e:
+        raise Wrong(str(e)) from e
+    click.echo(public.vkey)
 
 
 @main.command()

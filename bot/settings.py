@@ -31,7 +31,26 @@ class StoreSettings(BaseSettings):
         return Path(self.database_url.removeprefix("sqlite:///"))
 
 
-class Settings(StoreSettings):
+class LedgerSettings(StoreSettings):
+    """And what the ledger is called."""
+
+    nolone_origin: str = "nolone"
+
+    @field_validator("nolone_origin")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", value):
+            raise ValueError("letters, digits, dots, dashes and slashes only, at most 100")
+        return value
+
+
+class SigningSettings(LedgerSettings):
+    """And what signs it: for exporting and verifying it."""
+
+    nolone_signing_key_file: Path | None = None
+
+
+class Settings(LedgerSettings):
     """Every setting of `run`. Secrets are never shown; addresses come from here and nowhere else."""
 
     slack_bot_token: SecretStr
@@ -40,7 +59,6 @@ class Settings(StoreSettings):
     slack_api_url: str = "https://slack.com/api/"
     nolone_policy: Path = Path("policy.yaml")
     nolone_platforms: Annotated[tuple[str, ...], NoDecode] = ()
-    nolone_origin: str = "nolone"
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=0, le=65535)
     log_format: Literal["text", "json"] = "text"
@@ -73,13 +91,6 @@ class Settings(StoreSettings):
     def _is_a_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
-        return value
-
-    @field_validator("nolone_origin")
-    @classmethod
-    def _is_a_name(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", value):
-            raise ValueError("letters, digits, dots, dashes and slashes only, at most 100")
         return value
 
     @model_validator(mode="after")

@@ -1,9 +1,35 @@
 """The schema, as one ordered list of steps. Steps are only ever added, never changed."""
 
+import sqlite3
+from collections.abc import Callable
+from typing import NamedTuple
+
 from sqlite_utils import Database, Migrations
 
-STEPS: list[tuple[str, str]] = [
-    (
+from bot.ledger.entry import leaf_hash
+from bot.ledger.tree import Frontier
+from bot.store import tree
+
+AT_A_TIME = 1024  # entries, so that a database of any size is migrated in the same memory
+
+
+class Step(NamedTuple):
+    name: str
+    sql: str
+    fill: Callable[[sqlite3.Connection], None] | None = None  # what SQL cannot say, after it
+
+
+def _grow_tree(connection: sqlite3.Connection) -> None:
+    """The tree over the entries that are there already."""
+    edge = Frontier()
+    bodies = connection.execute("SELECT body FROM entries ORDER BY seq")
+    while batch := bodies.fetchmany(AT_A_TIME):
+        leaves = [leaf_hash(body) for (body,) in batch]
+        connection.executemany(tree.INSERT, tree.rows(edge, leaves))
+
+
+STEPS: list[Step] = [
+    Step(
         "0001 ledger, requests and outbox",
         """
         CREATE TABLE entries (
@@ -112,17 +138,37 @@ STEPS: list[tuple[str, str]] = [
         BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
         """,
     ),
+    Step(
+        "0002 tree",
+        """
+        CREATE TABLE tree (
+            level INTEGER NOT NULL,
+            idx INTEGER NOT NULL, -- among those of its level, from 0
+            hash BLOB NOT NULL, -- over the leaves from idx << level on, 1 << level of them
+            PRIMARY KEY (level, idx)
+        ) WITHOUT ROWID;
+        CREATE TRIGGER tree_is_kept BEFORE DELETE ON tree
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+        CREATE TRIGGER tree_is_final BEFORE UPDATE ON tree
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+        """,
+        _grow_tree,
+    ),
 ]
 
 
 def migrations() -> Migrations:
     """The steps as sqlite-utils applies and records them."""
     steps = Migrations("nolone")
-    for name, sql in STEPS:
+    for given in STEPS:
 
-        def step(db: Database, sql: str = sql) -> None:
-            for statement in sql.split(";\n"):  # one by one, so that a step is one transaction
+        def step(db: Database, given: Step = given) -> None:
+            for statement in given.sql.split(
+                ";\n"
+            ):  # one by one, so that a step is one transaction
                 db.execute(statement)
+            if given.fill is not None:
+                given.fill(db.conn)
 
-        steps(name=name)(step)
+        steps(name=given.name)(step)
     return steps

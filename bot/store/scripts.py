@@ -14,6 +14,7 @@ from bot.core.facts import Facts, Posted
 from bot.core.request import Request, evolve
 from bot.core.subject import Snapshot, SubjectId
 from bot.ledger.entry import Entry, Opening, read, write
+from bot.store import tree
 from bot.store.tx import Duplicate, Row, Stale, Tx, Values
 
 DAY = 24 * 60 * 60_000
@@ -95,10 +96,12 @@ def append(
     """
     (row,) = tx.query("SELECT max(seq) AS seq FROM entries")
     seq = row["seq"] or 0
+    edge = tree.frontier(tx, seq)
     at = before.version if before else version(tx, stream)
     after = before
     started = None
     kept: list[Values] = []
+    leaves: list[bytes] = []
     involved: list[Values] = []
     wanted: list[Values] = []
     for event in happened:
@@ -117,6 +120,7 @@ def append(
         )
         if not written:
             raise Stale(stream)
+        leaves.append(entry.leaf)
         kept += [{"seq": seq, "field": o.field, "salt": o.salt, "value": o.value} for o in openings]
         if not isinstance(event, Queried | PolicyAdopted):
             after = evolve(after, event)
@@ -128,6 +132,7 @@ def append(
                 {"person": event.by, "role": event.kind, "id": after.id, "at": event.at}
             )
         wanted += _wanted(stream, after, event, seq)
+    tx.execute_many(tree.INSERT, tree.rows(edge, leaves))
     tx.execute_many(
         "INSERT INTO openings (seq, field, salt, value) VALUES (:seq, :field, :salt, :value)", kept
     )

@@ -8,7 +8,7 @@ import fcntl
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +36,9 @@ class SqliteTx:
         cursor = self._connection.execute(sql, params)
         names = [d[0] for d in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def each(self, sql: str, /, **params: object) -> Iterator[tuple[Any, ...]]:
+        return self._connection.execute(sql, params)
 
     def execute(self, sql: str, /, **params: object) -> int:
         return self._connection.execute(sql, params).rowcount
@@ -204,12 +207,27 @@ class SqliteVisit:
         """Run `script` in a transaction; what it raises undoes everything it did."""
         return _transact(self._db, self.path, script)
 
+    def look(self, script: Callable[[Tx], R]) -> R:
+        """Run `script` on the database as it is at this moment, however long it takes.
+
+        It keeps nobody from writing; it can change nothing, and whatever it raises is passed on.
+        """
+        connection = self._db.conn
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("BEGIN")
+        try:
+            return script(SqliteTx(connection))
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            connection.execute("PRAGMA query_only = OFF")
+
     def close(self) -> None:
         self._db.close()
 
 
 def _refuse_newer(db: Database, path: Path) -> None:
-    newer = {m.name for m in migrations().applied(db)} - {name for name, _ in STEPS}
+    newer = {m.name for m in migrations().applied(db)} - {name for name, *_ in STEPS}
     if newer:
         raise StoreError(
             f"{path} was made by a newer version ({', '.join(sorted(newer))}). "

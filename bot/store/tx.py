@@ -1,6 +1,6 @@
 """A transaction, as the scripts see it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 Row = Mapping[str, Any]
@@ -12,6 +12,10 @@ class Tx(Protocol):
 
     def query(self, sql: str, /, **params: object) -> list[Row]:
         """The rows that `sql` selects."""
+        ...
+
+    def each(self, sql: str, /, **params: object) -> Iterator[tuple[Any, ...]]:
+        """The rows that `sql` selects, one after another, and never all at once."""
         ...
 
     def execute(self, sql: str, /, **params: object) -> int:

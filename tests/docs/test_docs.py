@@ -134,7 +134,7 @@ def test_the_diagram_has_every_phase_and_no_other() -> None:
 
 def test_every_table_of_the_database_is_accounted_for() -> None:
     page = (DOCS / "explanation" / "personal-data.md").read_text()
-    tables = {t for _, sql in STEPS for t in re.findall(r"CREATE TABLE (\w+)", sql)}
+    tables = {t for step in STEPS for t in re.findall(r"CREATE TABLE (\w+)", step.sql)}
     assert tables == {
         t
         for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)

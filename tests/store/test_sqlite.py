@@ -48,7 +48,7 @@ def test_what_was_committed_is_on_the_disk(store: SqliteStore) -> None:
 
 def test_a_store_that_is_opened_again_goes_on(path: Path) -> None:
     store = SqliteStore(path)
-    assert store.pending() == [name for name, _ in migrations.STEPS]
+    assert store.pending() == [step.name for step in migrations.STEPS]
     store.migrate()
     request = filed(store)
     store.close()
@@ -99,7 +99,9 @@ def test_a_step_that_fails_leaves_the_schema_as_it_was(
 ) -> None:
     store = SqliteStore(path)
     store.migrate()
-    wrong = ("0009 wrong", "CREATE TABLE fine (n INTEGER);\nCREATE TABLE entries (n INTEGER)")
+    wrong = migrations.Step(
+        "0009 wrong", "CREATE TABLE fine (n INTEGER);\nCREATE TABLE entries (n INTEGER)"
+    )
     monkeypatch.setattr(migrations, "STEPS", [*migrations.STEPS, wrong])
     with pytest.raises((StoreError, sqlite3.DatabaseError), match="entries already exists"):
         store.migrate()

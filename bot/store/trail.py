@@ -1,0 +1,162 @@
+"""The trail in the database, as it is verified and exported; it is read, and never changed."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from bot.core.sealed import commitment
+from bot.ledger.tree import root
+from bot.ledger.verify import Fault, Finding, Kept, Verified, verify
+from bot.store import tree
+from bot.store.replay import replay
+from bot.store.tx import Tx
+
+COLUMNS = ("seq", "stream", "version", "at", "kind", "actor")
+_COLUMN_DIFFERS = """
+    SELECT seq, CAST(body AS TEXT), seq, stream, version, at, kind, actor FROM entries
+    WHERE NOT json_valid(CAST(body AS TEXT))
+    OR json_extract(CAST(body AS TEXT),
+                    '$.seq', '$.stream', '$.version', '$.at', '$.kind', '$.actor')
+       IS NOT json_array(seq, stream, version, at, kind, actor)
+    OR typeof(body) <> 'blob'
+    ORDER BY seq LIMIT 1
+"""
+
+
+class Trail:
+    """The log in an open transaction; see `bot.ledger.verify.Log`."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        ((size,),) = tx.each("SELECT count(*) FROM entries")
+        self.size: int = size
+
+    def bodies(self, after: int = 0) -> Iterator[bytes]:
+        """The entries after a seq."""
+        # read as bytes, whatever type they have come to
+        sql = "SELECT CAST(body AS BLOB) FROM entries WHERE seq > :after ORDER BY seq"
+        return (body for (body,) in self._tx.each(sql, after=after))
+
+    def kept(self, level: int) -> Iterator[bytes]:
+        sql = "SELECT idx, hash FROM tree WHERE level = :level ORDER BY idx"
+        for place, (index, hash) in enumerate(self._tx.each(sql, level=level)):
+            yield hash if index == place else b""
+
+    def node(self, level: int, index: int) -> bytes:
+        return tree.node(self._tx, level, index)
+
+    def nodes(self, level: int, first: int, n: int) -> list[bytes]:
+        """Some that stand side by side."""
+        sql = "SELECT hash FROM tree WHERE level = :level AND idx >= :first ORDER BY idx LIMIT :n"
+        return [hash for (hash,) in self._tx.each(sql, level=level, first=first, n=n)]
+
+    def root(self, size: int) -> bytes:
+        """The root over the first entries. Raises LookupError where the tree is not whole."""
+        return root(size, self.node)
+
+    def newest(self, after: int = 0) -> Iterator[tuple[str, int, bytes]]:
+        """Of each stream that has an entry after a seq, its newest: stream, seq, bytes."""
+        sql = (
+            "SELECT e.stream, e.seq, e.body FROM entries e JOIN"
+            " (SELECT stream, max(version) AS version FROM entries GROUP BY stream) n"
+            " USING (stream, version) WHERE e.seq > :after"
+        )
+        return self._tx.each(sql, after=after)
+
+
+def verify_trail(tx: Tx, against: Sequence[Kept] = ()) -> Verified:
+    """Everything that can be wrong with the trail in the database; see `bot.ledger.verify`.
+
+    Of what is kept beside entries and tree, the first that is wrong is told: the columns that
+    entries are found by, the values behind commitments, and the index that requests are found by.
+    """
+    try:
+        damaged = _damage(tx)
+        if damaged is not None:
+            return _only(damaged)
+        trail = Trail(tx)
+        found = verify(trail, against)
+        if found.findings:
+            return found
+        beside = chain(_columns(tx), _tree(tx, trail.size), _openings(tx), replay(tx))
+        first = next(beside, None)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as e:
+        return _only(Finding(Fault.UNREADABLE, None, f"the database cannot be read: {e}"))
+    return found if first is None else Verified(found.size, found.root, (first,), found.held)
+
+
+def _only(finding: Finding) -> Verified:
+    return Verified(0, hashlib.sha256().digest(), (finding,), ())
+
+
+def _damage(tx: Tx) -> Finding | None:
+    """What SQLite itself says of its file."""
+    ((said,),) = tx.each("PRAGMA integrity_check(1)")
+    if said == "ok":
+        return None
+    return Finding(Fault.UNREADABLE, None, f"the database file is damaged: {said}")
+
+
+def _columns(tx: Tx) -> Iterator[Finding]:
+    for seq, body, *columns in tx.each(_COLUMN_DIFFERS):
+        try:
+            said = json.loads(body)
+        except ValueError:
+            yield Finding(Fault.EDITED, seq, f"entry {seq} is not JSON")
+            continue
+        which = [n for n, value in zip(COLUMNS, columns, strict=True) if said.get(n) != value]
+        yield Finding(
+            Fault.COLUMN,
+            seq,
+            f"entry {seq} is found by another {' and '.join(which) or 'type'} than it says itself",
+        )
+
+
+def _tree(tx: Tx, size: int) -> Iterator[Finding]:
+    ((rows,),) = tx.each("SELECT count(*) FROM tree")
+    wanted = sum(size >> level for level in range(size.bit_length()))
+    if rows != wanted:
+        yield Finding(Fault.TREE, None, f"the tree has {rows} hashes in place of {wanted}")
+
+
+def _openings(tx: Tx) -> Iterator[Finding]:
+    """The values beside the entries, against the commitments in them."""
+    sql = (
+        "SELECT e.seq, e.body, o.field, o.salt, o.value FROM entries e"
+        " LEFT JOIN openings o USING (seq) ORDER BY e.seq"
+    )
+    at = 0
+    sealed: dict[str, object] = {}
+    for seq, body, field, salt, value in tx.each(sql):
+        if seq != at:
+            yield from _left(at, sealed)
+            data = json.loads(body)["data"]
+            at, sealed = seq, {k: v["sealed"] for k, v in data.items() if _is_sealed(v)}
+        if field is not None and not _opens(salt, value, sealed.pop(field, None)):
+            said = f"the value kept for {field!r} of entry {seq} is not the one sealed in it"
+            yield Finding(Fault.EDITED, seq, said)
+    yield from _left(at, sealed)
+    for seq, field in tx.each(
+        "SELECT seq, field FROM openings WHERE seq NOT IN (SELECT seq FROM entries) LIMIT 1"
+    ):
+        yield Finding(
+            Fault.INSERTED, seq, f"a value is kept for {field!r} of entry {seq}, which is not there"
+        )
+
+
+def _is_sealed(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() == {"sealed"}
+
+
+def _opens(salt: object, value: object, sealed: object) -> bool:
+    try:
+        return isinstance(value, str) and commitment(str(salt), value.encode()) == sealed
+    except ValueError:
+        return False
+
+
+def _left(seq: int, sealed: dict[str, object]) -> Iterator[Finding]:
+    for field in sealed:
+        yield Finding(Fault.MISSING, seq, f"the value sealed as {field!r} in entry {seq} is gone")
