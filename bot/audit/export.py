@@ -76,6 +76,9 @@ def _since(path: Path, signers: Sequence[SigningKey], origin: str) -> Checkpoint
 
 
 def _refuse_another(trail: Trail, since: Checkpoint) -> None:
+    gap = trail.gap()
+    if gap is not None:
+        raise Unfit(f"missing: there is no entry {gap}. Nothing was signed.")
     if since.size > trail.size:
         raise Unfit(
             f"checkpoint ahead of the log: the export has {since.size} entries, and the database"

@@ -9,9 +9,11 @@ proof/R-n.tlog-proof          that the newest entry of a request is in it (https
 ```
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from bot.ledger import checkpoint, proof, tiles
@@ -93,12 +95,23 @@ def verify_folder(
     found = verify(log, [*against, Kept("its own checkpoint", own, own=True)])
     if found.findings:
         return found
-    wrong = next(_proofs(log, known, origin), None)
+    wrong = next(chain(_places(log), _proofs(log, known, origin)), None)
     return found if wrong is None else Verified(found.size, found.root, (wrong,), found.held)
 
 
 def _none(level: int, index: int) -> bytes:
     raise LookupError
+
+
+def _places(log: Folder) -> Iterator[Finding]:
+    """The entries, against the places that they say they have."""
+    for n, body in enumerate(log.bodies(), 1):
+        try:
+            said = json.loads(body)["seq"]
+        except (ValueError, LookupError, TypeError):
+            said = None
+        if said != n:
+            yield Finding(Fault.REORDERED, n, f"in the place of entry {n} stands {said}")
 
 
 def _proofs(log: Folder, known: Sequence[PublicKey], origin: str) -> Iterator[Finding]:

@@ -121,8 +121,8 @@ def _compare(
         return Finding(
             Fault.FORKED,
             None,
-            f"the first {_entries(head.size)} are not those of {kept.name};"
-            f" the first that differs is after entry {since}",
+            f"{kept.name} is over {_entries(head.size)}, and those here are others;"
+            f" the first of them is one of {since + 1} to {head.size}",
         )
     if findings:  # as far as it was in order, the log is shorter than this
         return None
@@ -163,11 +163,12 @@ def _grow(log: Log, frontier: Frontier, stops: list[int], roots: dict[int, bytes
             )
             frontier.extend(leaves[:good])
             raise _Wrong(*_first_wrong(log, frontier.size, leaves[good], wanted[good:]))
-        for level, first, hashes in frontier.extend(leaves)[1:]:
+        made = frontier.extend(leaves)
+        roots[frontier.size] = frontier.root
+        for level, first, hashes in made[1:]:
             if level not in kept:
                 kept[level] = log.kept(level)
             _hold(kept[level], level, first, hashes)
-        roots[frontier.size] = frontier.root
         if not batch:
             break
     size = frontier.size

@@ -44,6 +44,17 @@ class Trail:
         for place, (index, hash) in enumerate(self._tx.each(sql, level=level)):
             yield hash if index == place else b""
 
+    def gap(self) -> int | None:
+        """The first seq that is not there, though a later one is."""
+        sql = (
+            "SELECT seq + 1 FROM (SELECT 0 AS seq UNION ALL SELECT seq FROM entries) e"
+            " WHERE NOT EXISTS (SELECT 1 FROM entries n WHERE n.seq = e.seq + 1)"
+            " ORDER BY seq LIMIT 1"
+        )
+        ((first,),) = self._tx.each(sql)
+        ((last,),) = self._tx.each("SELECT coalesce(max(seq), 0) FROM entries")
+        return first if first <= last else None
+
     def node(self, level: int, index: int) -> bytes:
         return tree.node(self._tx, level, index)
 
@@ -80,7 +91,7 @@ def verify_trail(tx: Tx, against: Sequence[Kept] = ()) -> Verified:
         found = verify(trail, against)
         if found.findings:
             return found
-        beside = chain(_columns(tx), _tree(tx, trail.size), _openings(tx), replay(tx))
+        beside = chain(_gaps(trail), _columns(tx), _tree(tx, trail.size), _openings(tx), replay(tx))
         first = next(beside, None)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as e:
         return _only(Finding(Fault.UNREADABLE, None, f"the database cannot be read: {e}"))
@@ -97,6 +108,14 @@ def _damage(tx: Tx) -> Finding | None:
     if said == "ok":
         return None
     return Finding(Fault.UNREADABLE, None, f"the database file is damaged: {said}")
+
+
+def _gaps(trail: Trail) -> Iterator[Finding]:
+    gap = trail.gap()
+    if gap is not None:
+        yield Finding(
+            Fault.MISSING, gap, f"there is no entry {gap}, and the tree is without it too"
+        )
 
 
 def _columns(tx: Tx) -> Iterator[Finding]:
