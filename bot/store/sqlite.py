@@ -24,6 +24,7 @@ Job = tuple[Script, bool, Future[Any]]
 Outcome = tuple[Any, BaseException | None]
 
 BUSY = 5.0  # s that a transaction waits for another process's to end
+DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)  # and what it quotes need not be text
 
 
 class SqliteTx:
@@ -186,7 +187,7 @@ class SqliteVisit:
             )
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
-        except sqlite3.DatabaseError as e:
+        except DAMAGED as e:
             raise StoreError(f"{path} cannot be used as a database: {e}") from e
         self._db = Database(connection)
         try:
@@ -200,7 +201,7 @@ class SqliteVisit:
             _refuse_newer(self._db, self.path)
             if migrations().pending(self._db):
                 raise StoreError(f"{self.path} is of an earlier version. Run `nolone migrate`.")
-        except sqlite3.DatabaseError as e:
+        except DAMAGED as e:
             raise StoreError(f"{self.path} cannot be used as a database: {e}") from e
 
     def run_now(self, script: Callable[[Tx], R]) -> R:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -11,6 +10,7 @@ from bot.ledger.tree import root
 from bot.ledger.verify import Fault, Finding, Kept, Verified, verify
 from bot.store import tree
 from bot.store.replay import replay
+from bot.store.sqlite import DAMAGED
 from bot.store.tx import Tx
 
 COLUMNS = ("seq", "stream", "version", "at", "kind", "actor")
@@ -93,7 +93,7 @@ def verify_trail(tx: Tx, against: Sequence[Kept] = ()) -> Verified:
             return found
         beside = chain(_gaps(trail), _columns(tx), _tree(tx, trail.size), _openings(tx), replay(tx))
         first = next(beside, None)
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as e:
+    except DAMAGED as e:
         return _only(Finding(Fault.UNREADABLE, None, f"the database cannot be read: {e}"))
     return found if first is None else Verified(found.size, found.root, (first,), found.held)
 
@@ -170,8 +170,10 @@ def _is_sealed(value: object) -> bool:
 
 
 def _opens(salt: object, value: object, sealed: object) -> bool:
+    if not isinstance(salt, str) or not isinstance(value, str) or salt != salt.lower():
+        return False
     try:
-        return isinstance(value, str) and commitment(str(salt), value.encode()) == sealed
+        return commitment(salt, value.encode()) == sealed
     except ValueError:
         return False
 
