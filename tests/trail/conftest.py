@@ -41,11 +41,11 @@ class House:
     def signers(self) -> tuple[SigningKey, ...]:
         return keys.signing(self.key, ORIGIN)
 
-    def run(self, *words: object, key: Path | None = None) -> Said:
+    def run(self, *words: object, key: Path | str | None = None) -> Said:
         env = {
             "DATABASE_URL": f"sqlite:///{self.database}",
             "NOLONE_ORIGIN": ORIGIN,
-            "NOLONE_SIGNING_KEY_FILE": str(key or self.key),
+            "NOLONE_SIGNING_KEY_FILE": str(self.key if key is None else key),
         }
         done = CliRunner().invoke(main, [str(w) for w in words], env=env)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
