@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from operator import itemgetter
 
 from bot.core.sealed import commitment
 from bot.ledger.tree import root
@@ -13,16 +14,17 @@ from bot.store.replay import replay
 from bot.store.sqlite import DAMAGED
 from bot.store.tx import Tx
 
-COLUMNS = ("seq", "stream", "version", "at", "kind", "actor")
+COLUMNS = ("actor", "at", "kind", "seq", "stream", "version")  # in the order of an entry's bytes
 _COLUMN_DIFFERS = """
-    SELECT seq, CAST(body AS TEXT), seq, stream, version, at, kind, actor FROM entries
+    SELECT seq, CAST(body AS TEXT), actor, at, kind, seq, stream, version FROM entries
     WHERE NOT json_valid(CAST(body AS TEXT))
     OR json_extract(CAST(body AS TEXT),
-                    '$.seq', '$.stream', '$.version', '$.at', '$.kind', '$.actor')
-       IS NOT json_array(seq, stream, version, at, kind, actor)
+                    '$.actor', '$.at', '$.kind', '$.seq', '$.stream', '$.version')
+       IS NOT json_array(actor, at, kind, seq, stream, version)
     OR typeof(body) <> 'blob'
     ORDER BY seq LIMIT 1
 """
+_PLACES = "SELECT level, count(*), max(idx) FROM tree GROUP BY level"
 
 
 class Trail:
@@ -37,12 +39,11 @@ class Trail:
         """The entries after a seq."""
         # read as bytes, whatever type they have come to
         sql = "SELECT CAST(body AS BLOB) FROM entries WHERE seq > :after ORDER BY seq"
-        return (body for (body,) in self._tx.each(sql, after=after))
+        return map(itemgetter(0), self._tx.each(sql, after=after))
 
     def kept(self, level: int) -> Iterator[bytes]:
-        sql = "SELECT idx, hash FROM tree WHERE level = :level ORDER BY idx"
-        for place, (index, hash) in enumerate(self._tx.each(sql, level=level)):
-            yield hash if index == place else b""
+        sql = "SELECT hash FROM tree WHERE level = :level ORDER BY idx"
+        return map(itemgetter(0), self._tx.each(sql, level=level))
 
     def gap(self) -> int | None:
         """The first seq that is not there, though a later one is."""
@@ -91,7 +92,7 @@ def verify_trail(tx: Tx, against: Sequence[Kept] = ()) -> Verified:
         found = verify(trail, against)
         if found.findings:
             return found
-        beside = chain(_gaps(trail), _columns(tx), _tree(tx, trail.size), _openings(tx), replay(tx))
+        beside = chain(_gaps(trail), columns(tx), _tree(tx, trail.size), _openings(tx), replay(tx))
         first = next(beside, None)
     except DAMAGED as e:
         return _only(Finding(Fault.UNREADABLE, None, f"the database cannot be read: {e}"))
@@ -118,14 +119,15 @@ def _gaps(trail: Trail) -> Iterator[Finding]:
         )
 
 
-def _columns(tx: Tx) -> Iterator[Finding]:
-    for seq, body, *columns in tx.each(_COLUMN_DIFFERS):
+def columns(tx: Tx) -> Iterator[Finding]:
+    """What entries are found by, against what they say."""
+    for seq, body, *kept in tx.each(_COLUMN_DIFFERS):
         try:
             said = json.loads(body)
         except ValueError:
             yield Finding(Fault.EDITED, seq, f"entry {seq} is not JSON")
             continue
-        which = [n for n, value in zip(COLUMNS, columns, strict=True) if said.get(n) != value]
+        which = [n for n, value in zip(COLUMNS, kept, strict=True) if said.get(n) != value]
         yield Finding(
             Fault.COLUMN,
             seq,
@@ -134,10 +136,12 @@ def _columns(tx: Tx) -> Iterator[Finding]:
 
 
 def _tree(tx: Tx, size: int) -> Iterator[Finding]:
-    ((rows,),) = tx.each("SELECT count(*) FROM tree")
-    wanted = sum(size >> level for level in range(size.bit_length()))
-    if rows != wanted:
-        yield Finding(Fault.TREE, None, f"the tree has {rows} hashes in place of {wanted}")
+    """That every hash has its place, and that there are no others."""
+    places = {level: (n, last) for level, n, last in tx.each(_PLACES)}
+    wanted = {level: (size >> level, (size >> level) - 1) for level in range(size.bit_length())}
+    for level in sorted(places.keys() | wanted.keys()):
+        if places.get(level) != wanted.get(level):
+            yield Finding(Fault.TREE, None, f"at level {level} the tree has hashes out of place")
 
 
 def _openings(tx: Tx) -> Iterator[Finding]:

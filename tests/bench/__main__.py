@@ -9,7 +9,8 @@ import asyncio
 import os
 import platform
 
-from .measures import FULL, MEASURES, QUICK, Row, measure
+from .measures import MEASURES, measure
+from .rows import FULL, QUICK, Row
 
 
 def table(rows: list[Row]) -> str:

@@ -3,47 +3,18 @@
 import asyncio
 import os
 import socket
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bot.sandbox.world import POLICY, people
 
+from .rows import Row, Size
 from .scene import REVIEW, Scene, Server, file, scene
 from .server import AGENTS, REVIEWERS
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much of everything is done."""
-
-    rounds: int
-    clicks: int  # a round, at one in flight; four times as many at sixteen
-    approvals: int
-    requests: int  # whole ones, for each of 16 clients
-    churn: int
-    starts: int
-
-
-FULL = Size(rounds=7, clicks=60, approvals=40, requests=6, churn=10_000, starts=5)
-QUICK = Size(rounds=2, clicks=8, approvals=3, requests=1, churn=60, starts=1)
-
-
-@dataclass(frozen=True)
-class Row:
-    what: str
-    values: list[float]  # one for each round
-    unit: str
-    most: float | None = None  # the target
-    least: float | None = None
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.values)
+from .trail import trail
 
 
 def _percentile(values: list[float], share: float) -> float:
@@ -291,6 +262,7 @@ MEASURES = {
     "whole": whole_requests,
     "memory": memory,
     "start": start,
+    "trail": trail,
 }
 
 

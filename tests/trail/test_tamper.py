@@ -121,9 +121,13 @@ BY_ITSELF = {
         "DELETE FROM tree WHERE level = 2 AND idx = 1",
         "tree damaged: the hash kept over entries 5 to 8 is not theirs",
     ),
+    "the place of the last hash": (
+        "UPDATE tree SET idx = idx + 7 WHERE level = 0 AND idx = (SELECT max(idx) FROM tree)",
+        "tree damaged: at level 0 the tree has hashes out of place",
+    ),
     "a hash of no level": (
         "INSERT INTO tree VALUES (60, 0, zeroblob(32))",
-        "tree damaged: the tree has",
+        "tree damaged: at level 60 the tree has hashes out of place",
     ),
     "the index: whose account": (
         "UPDATE requests SET handle = 'somebody' WHERE id = 'R-5'",
