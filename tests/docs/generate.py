@@ -27,7 +27,7 @@ from bot.core.reasons import DSA_CATEGORY, PROTECTIVE, ReasonCode
 from bot.core.request import STILL_OPEN, Phase
 from bot.core.rules import PHASES, Act
 from bot.platforms import BUILT_IN, demo, synapse
-from bot.settings import Settings
+from bot.settings import Settings, SigningSettings
 from bot.slack.views.card import OUTCOME, STATE
 
 ROOT = Path(__file__).parents[2]
@@ -299,6 +299,7 @@ SAID = {
     "NOLONE_POLICY": "the policy file",
     "NOLONE_PLATFORMS": "the platforms to act on, separated by commas: `synapse`, `demo`, or one of yours",
     "NOLONE_ORIGIN": "this ledger's name; it is part of every order's key, so never change it",
+    "NOLONE_SIGNING_KEY_FILE": "the file of the key, or keys, that sign exports of the trail",
     "HOST": "the address to listen on",
     "PORT": "the port to listen on",
     "LOG_FORMAT": "`text`, or `json` for one object a line",
@@ -314,6 +315,7 @@ def settings() -> dict[str, tuple[str, str]]:
     made: dict[str, tuple[str, str]] = {}
     models: list[tuple[str, type[BaseSettings]]] = [
         ("", Settings),
+        ("", SigningSettings),
         ("SYNAPSE_", synapse.Settings),
         ("DEMO_", demo.Settings),
     ]
