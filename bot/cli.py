@@ -14,14 +14,11 @@ from bot import check as checks
 from bot import manifest as manifests
 from bot import policyfile, wiring
 from bot.audit import export as exports
-from bot.audit import folder as folders
-from bot.audit import keys, show, verdict
+from bot.audit import keys, show, verifying
 from bot.audit.ask import ask_on_host
 from bot.audit.query import BadQuery
 from bot.core.policy import Policy
-from bot.ledger import checkpoint
-from bot.ledger.note import NoteError, PublicKey
-from bot.ledger.verify import Fault, Finding, Kept
+from bot.ledger.note import SigningKey
 from bot.logs import set_up
 from bot.policyfile import PolicyError
 from bot.settings import (
@@ -33,7 +30,6 @@ from bot.settings import (
     read_settings,
 )
 from bot.store.sqlite import SqliteStore, SqliteVisit
-from bot.store.trail import verify_trail
 from bot.store.tx import StoreError
 
 log = logging.getLogger("bot")
@@ -223,12 +219,7 @@ def audit_export(dir: Path) -> None:
     visit: SqliteVisit | None = None
     try:
         settings = read_settings(SigningSettings)
-        file = settings.nolone_signing_key_file
-        if file is None:
-            raise SettingsError(
-                "NOLONE_SIGNING_KEY_FILE is not set. Make a key with `nolone keygen FILE`."
-            )
-        signers = keys.signing(file, settings.nolone_origin)
+        signers = _signers(settings)
         visit = SqliteVisit(settings.database)
         done = visit.look(lambda tx: exports.export(tx, dir, signers, settings.nolone_origin))
     except exports.Unfit as e:
@@ -262,7 +253,13 @@ def audit_verify(dir: Path | None, against: tuple[Path, ...], vkey: tuple[Path, 
     """Verify the trail: that in the database, or an export in DIR, without the database."""
     try:
         known = [key for file in vkey for key in keys.public(file)]
-        said = _verify_database(known, against) if dir is None else _verify(dir, known, against)
+        if dir is not None:
+            said = verifying.export(dir, known, against)
+        else:
+            settings = read_settings(SigningSettings)
+            if against and not known:  # a checkpoint has to be signed by somebody
+                known = [key.public for key in _signers(settings)]
+            said = verifying.database(settings.database, settings.nolone_origin, known, against)
     except (SettingsError, StoreError, keys.KeyFileError) as e:
         raise Unknown(str(e)) from e
     except OSError as e:
@@ -272,52 +269,12 @@ def audit_verify(dir: Path | None, against: tuple[Path, ...], vkey: tuple[Path, 
         sys.exit(1)
 
 
-def _verify(dir: Path, known: list[PublicKey], files: tuple[Path, ...]) -> verdict.Verdict:
-    own_keys = not known
-    known = known or list(keys.public(dir / folders.VKEY))
-    origin = _origin(known)
-    against, wrong = _kept(files, known, origin)
-    found = folders.verify_folder(dir, known, origin, against)
-    return verdict.of(str(dir), found, wrong, own_keys=own_keys)
-
-
-def _verify_database(known: list[PublicKey], files: tuple[Path, ...]) -> verdict.Verdict:
-    settings = read_settings(SigningSettings)
-    if files and not known:
-        file = settings.nolone_signing_key_file
-        if file is None:
-            raise SettingsError(
-                "A checkpoint has to be signed by somebody: give the log's public keys by --vkey,"
-                " or NOLONE_SIGNING_KEY_FILE."
-            )
-        known = [key.public for key in keys.signing(file, settings.nolone_origin)]
-    against, wrong = _kept(files, known, settings.nolone_origin)
-    visit = SqliteVisit(settings.database)
-    try:
-        found = visit.look(lambda tx: verify_trail(tx, against))
-    finally:
-        visit.close()
-    return verdict.of(str(settings.database), found, wrong)
-
-
-def _origin(known: list[PublicKey]) -> str:
-    names = {key.name for key in known}
-    if len(names) != 1:
-        raise keys.KeyFileError(f"These are the keys of several logs: {', '.join(sorted(names))}.")
-    return names.pop()
-
-
-def _kept(
-    files: tuple[Path, ...], known: list[PublicKey], origin: str
-) -> tuple[list[Kept], list[Finding]]:
-    """The checkpoints that somebody kept, and what is wrong with those that are none."""
-    kept, wrong = [], []
-    for file in files:
-        try:
-            kept.append(Kept(str(file), checkpoint.read(file.read_bytes(), known, origin)))
-        except NoteError as e:
-            wrong.append(Finding(Fault.SIGNATURE, None, f"{file}: {e}"))
-    return kept, wrong
+def _signers(settings: SigningSettings) -> tuple[SigningKey, ...]:
+    if settings.nolone_signing_key_file is None:
+        raise SettingsError(
+            "NOLONE_SIGNING_KEY_FILE is not set. Make a key with `nolone keygen FILE`."
+        )
+    return keys.signing(settings.nolone_signing_key_file, settings.nolone_origin)
 
 
 def _user() -> str:

@@ -24,7 +24,6 @@ Job = tuple[Script, bool, Future[Any]]
 Outcome = tuple[Any, BaseException | None]
 
 BUSY = 5.0  # s that a transaction waits for another process's to end
-DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)  # and what it quotes need not be text
 
 
 class SqliteTx:
@@ -168,6 +167,9 @@ class SqliteStore:
         self._thread.submit(self._db.close).result()
         self._thread.shutdown()
         os.close(self._lock)
+
+
+DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)  # what an error quotes need not be text
 
 
 class SqliteVisit:

@@ -1,0 +1,85 @@
+"""Verifying the trail, in the database or in an export, and what was found in plain sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.audit import folder, keys
+from bot.ledger import checkpoint
+from bot.ledger.note import NoteError, PublicKey, rebase64
+from bot.ledger.verify import Fault, Finding, Kept, Verified
+from bot.store.sqlite import SqliteVisit
+from bot.store.trail import verify_trail
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    text: str
+    wrong: bool
+
+
+def database(path: Path, origin: str, known: Sequence[PublicKey], files: Sequence[Path]) -> Verdict:
+    """The trail in the database, against the checkpoints that somebody kept.
+
+    Raises StoreError, and OSError for a checkpoint that cannot be read.
+    """
+    against, wrong = _kept(files, known, origin)
+    visit = SqliteVisit(path)
+    try:
+        found = visit.look(lambda tx: verify_trail(tx, against))
+    finally:
+        visit.close()
+    return _verdict(str(path), found, wrong)
+
+
+def export(dir: Path, known: Sequence[PublicKey], files: Sequence[Path]) -> Verdict:
+    """An export, with these keys, or for want of any with those that came with it.
+
+    Raises KeyFileError, and OSError for what cannot be read.
+    """
+    trusted = known or keys.public(dir / folder.VKEY)
+    names = {key.name for key in trusted}
+    if len(names) != 1:
+        raise keys.KeyFileError(f"These are the keys of several logs: {', '.join(sorted(names))}.")
+    (origin,) = names
+    against, wrong = _kept(files, trusted, origin)
+    found = folder.verify_folder(dir, trusted, origin, against)
+    return _verdict(str(dir), found, wrong, own_keys=not known)
+
+
+def _kept(
+    files: Sequence[Path], known: Sequence[PublicKey], origin: str
+) -> tuple[list[Kept], list[Finding]]:
+    """The checkpoints in the files, and what is wrong with those that are none."""
+    kept, wrong = [], []
+    for file in files:
+        try:
+            kept.append(Kept(str(file), checkpoint.read(file.read_bytes(), known, origin)))
+        except NoteError as e:
+            wrong.append(Finding(Fault.SIGNATURE, None, f"{file}: {e}"))
+    return kept, wrong
+
+
+def _verdict(
+    what: str, found: Verified, kept_wrong: Sequence[Finding], *, own_keys: bool = False
+) -> Verdict:
+    """`own_keys`: the signatures were checked with keys that came with the log itself."""
+    findings = [*found.findings, *kept_wrong]
+    if findings:
+        lines = [f"{what}: NOT as it was", *(f"  {finding}" for finding in findings)]
+        if found.size:
+            lines.append(f"In order, as far as its own tree goes: entries 1 to {found.size}.")
+    else:
+        lines = [f"{what}: {found.size} entries verified", f"root {rebase64(found.root)}"]
+    lines += [f"It agrees with {k.name}, over {k.head.size} entries." for k in found.held]
+    if not any(not k.own for k in found.held) and not findings:
+        lines.append(
+            "It was held against nothing that others keep: whoever has the key and the database could"
+            " have rewritten all of it. Give a kept checkpoint by --against."
+        )
+    if own_keys:
+        lines.append(
+            "The keys came with it: compare them with the vkey that you had from elsewhere, or give"
+            " that one by --vkey."
+        )
+    return Verdict("\n".join(lines), bool(findings))
