@@ -97,6 +97,10 @@ BY_ITSELF = {
         "UPDATE openings SET salt = 'zz' WHERE seq = 2 AND field = 'grounds'",
         "edited: the value kept for 'grounds' of entry 2 is not the one sealed in it",
     ),
+    "the spelling of a salt": (
+        "UPDATE openings SET salt = upper(salt) WHERE seq = 2",
+        "edited: the value kept for 'grounds' of entry 2 is not the one sealed in it",
+    ),
     "a value less": (
         "DELETE FROM openings WHERE seq = 2 AND field = 'subject'",
         "missing: the value sealed as 'subject' in entry 2 is gone",
@@ -163,6 +167,21 @@ def test_nothing_is_found_where_nothing_was_done(house: House) -> None:
     assert found.code == 0, found.text
     assert "entries verified" in found.text
     assert "held against nothing that others keep" in found.text
+
+
+def test_an_index_of_the_file_that_is_not_its_tables_is_told(house: House) -> None:
+    (page,) = house.rows("SELECT rootpage FROM sqlite_schema WHERE name = 'requests_handle'")[0]
+    (size,) = house.rows("PRAGMA page_size")[0]
+    house.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    raw = bytearray(house.database.read_bytes())
+    start = (int(str(page)) - 1) * int(str(size))
+    at = raw.index(b"lapsed", start, start + int(str(size)))
+    raw[at : at + 6] = b"lapsee"
+    house.database.write_bytes(raw)
+    found = house.verify()
+    assert found.code == 1
+    assert "unreadable: the database file is damaged: row" in found.text
+    assert "missing from index requests_handle" in found.text
 
 
 def test_a_gap_is_told_even_where_the_tree_was_made_anew(house: House) -> None:
@@ -310,6 +329,14 @@ def test_an_export_whose_tiles_were_changed_with_it_is_not_what_was_signed(house
     found = house.verify(house.export)
     assert found.code == 1
     assert "forked: its own checkpoint is over" in found.text
+
+
+def test_an_export_whose_entries_say_that_they_are_others_is_told(house: House) -> None:
+    house.tamper(REORDER, regrow)
+    house.exported()  # the tree is in order, and so is the signature
+    found = house.verify(house.export)
+    assert found.code == 1
+    assert "reordered: in the place of entry 5 stands 9" in found.text
 
 
 def test_an_export_that_lacks_files_is_told(house: House) -> None:
