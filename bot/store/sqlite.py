@@ -173,7 +173,7 @@ DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)  # what an error quotes ne
 
 
 class SqliteVisit:
-    """A way into the database beside the process that serves it, for short transactions.
+    """A way into the database beside the process that serves it: short transactions, and long looks.
 
     It takes no lock file, so it must leave alone what belongs to the worker: requests, outbox and
     schema. Appending to another stream is safe: places in the ledger are unique, and taken inside a
