@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -27,6 +28,22 @@ def test_canonical_text_is_json_and_reads_back_the_same(value: object) -> None:
     text = canonical(value)
     assert json.loads(text) == value
     assert canonical(json.loads(text)) == text
+
+
+@given(VALUES)
+def test_canonical_text_is_what_another_implementation_of_rfc_8785_writes(value: object) -> None:
+    assert canonical(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+def test_every_character_is_written_as_by_another_implementation() -> None:
+    text = "".join(chr(c) for c in range(0x2100) if not 0xD800 <= c < 0xE000) + "\U0001f600"
+    assert canonical({text: text}) == rfc8785.dumps({text: text})
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"\ud800": 1}])
+def test_text_that_is_not_unicode_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="surrogate"):
+        canonical(value)
 
 
 @given(st.dictionaries(TEXT, VALUES))
