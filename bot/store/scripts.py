@@ -150,9 +150,12 @@ def append(
 
 
 def _enter(tx: Tx, request: Request) -> None:
-    """Claim the subject of a new request, and note what of it never changes."""
-    subject = str(request.subject.open)
-    claimed = tx.execute(
+    """Claim the subject of a new request, and note what of it never changes.
+
+    An erased subject, as when a trail is read again, holds nothing: its requests are over.
+    """
+    subject = "" if request.subject.value is None else str(request.subject.value)
+    claimed = not subject or tx.execute(
         "INSERT INTO claims (subject, holder) VALUES (:subject, :id)"
         " ON CONFLICT (subject) DO UPDATE SET holder = :id WHERE holder = :undoes",
         subject=subject,
@@ -188,7 +191,7 @@ def _derive(tx: Tx, request: Request, started: int | None, now: int) -> None:
         id=request.id,
         version=request.version,
         tier=request.pinned.tier,
-        handle=request.known.open.handle.casefold(),
+        handle=request.known.value.handle.casefold() if request.known.value else "",
         quorum_at=request.quorum_at,
         eta=request.eta,
         started=started,
@@ -262,7 +265,7 @@ def complete(
     tx: Tx, facts: Facts, request: Request | None, subject: SubjectId | None, by: str, now: int
 ) -> Facts:
     """`facts` with what stands in the database, as of this transaction."""
-    about = request.subject.open if request else subject
+    about = request.subject.value if request else subject
     (known,) = tx.query(
         "SELECT (SELECT coalesce(max(n), 0) FROM requests) AS last,"
         " (SELECT holder FROM claims WHERE subject = :about) AS holder,"
@@ -320,7 +323,7 @@ def _later(tx: Tx, request: Request) -> tuple[str | None, int | None, str | None
         "SELECT id, undoes, ended_at FROM requests WHERE subject = :subject AND phase = 'executed'"
         " AND started_seq > coalesce((SELECT started_seq FROM requests WHERE id = :id), 0)"
         " ORDER BY started_seq",
-        subject=str(request.subject.open),
+        subject=str(request.subject.value),
         id=request.id,
     ):
         newer = row["id"]
