@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from bot.core.actions import ActionKind, Capability, Order, Receipt
 from bot.core.facts import Person
 from bot.core.subject import Observed, Snapshot, SubjectId
+from bot.ledger.checkpoint import Checkpoint
 
 
 class Clock(Protocol):
@@ -87,6 +88,39 @@ class Directory(Protocol):
     async def channel_flaw(self, channel: str) -> str | None:
         """Why decisions must not rest on this channel (archived, shared, without the bot); or None."""
         ...
+
+
+class AnchorError(Exception):
+    """An anchor did not take a checkpoint, or could not be read; the text says why, to people."""
+
+
+class Published(NamedTuple):
+    """A checkpoint that an anchor keeps."""
+
+    signed: bytes  # as it is kept: with whatever signatures the anchor added
+    place: str  # where it is, for people
+
+
+Consistency = Callable[[int], Awaitable[list[bytes]]]  # that the log of that size is its beginning
+
+
+class Anchor(Protocol):
+    """Somebody who keeps checkpoints where the log's owner cannot quietly change them. Every method
+    but `aclose` may raise AnchorError."""
+
+    name: str
+    weak: str | None  # why what it keeps proves less than others' does; None: it does not
+
+    async def publish(self, head: Checkpoint, signed: bytes, since: Consistency) -> Published:
+        """Have a checkpoint kept. The same one again does no harm."""
+        ...
+
+    async def latest(self, kept: bytes | None) -> bytes | None:
+        """The newest checkpoint that the anchor keeps, signed; None: it has none, or gives none
+        back. `kept` is what it last gave us, for those who keep no copy themselves."""
+        ...
+
+    async def aclose(self) -> None: ...
 
 
 class Post(NamedTuple):

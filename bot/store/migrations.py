@@ -154,6 +154,19 @@ STEPS: list[Step] = [
         """,
         _grow_tree,
     ),
+    Step(
+        "0003 anchors",
+        """
+        CREATE TABLE anchored ( -- the newest checkpoint that each anchor keeps
+            anchor TEXT PRIMARY KEY,
+            size INTEGER NOT NULL,
+            root BLOB NOT NULL,
+            at INTEGER NOT NULL,
+            place TEXT NOT NULL,
+            signed BLOB NOT NULL
+        ) WITHOUT ROWID;
+        """,
+    ),
 ]
 
 
