@@ -115,9 +115,12 @@ class Anchor(Protocol):
         """Have a checkpoint kept. The same one again does no harm."""
         ...
 
-    async def latest(self, kept: bytes | None) -> bytes | None:
-        """The newest checkpoint that the anchor keeps, signed; None: it has none, or gives none
-        back. `kept` is what it last gave us, for those who keep no copy themselves."""
+    async def latest(self, kept: bytes | None) -> Sequence[bytes]:
+        """What may be the newest signed checkpoint that it keeps, the likeliest first; none where it
+        has none. Others may write there too: it is the caller who believes signatures only.
+
+        `kept` is what it last gave us, for those who give nothing back.
+        """
         ...
 
     async def aclose(self) -> None: ...
