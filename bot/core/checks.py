@@ -111,7 +111,7 @@ def terms_are_no_stricter(request: Request, facts: Facts, now: int) -> Finding |
     if isinstance(facts.subject, Missing | Unread) or not restrictive(request):
         return None
     policy = facts.pinned or facts.policy
-    terms = terms_for(policy, request.action, facts.subject, now)
+    terms = terms_for(policy, request.action, facts.subject, now, facts.anchors)
     if not terms.is_stricter_than(request.pinned):
         return None
     return Reopen(f"the account now falls under the tier {terms.tier}: {terms.why}")
@@ -149,6 +149,15 @@ def card_and_notice_are_posted(request: Request, facts: Facts, now: int) -> Find
     if not restrictive(request) or (facts.posted.card and facts.posted.notice):
         return None
     return Wait("the card or the notice of the quorum is not in Slack yet")
+
+
+@check
+def quorum_is_anchored(request: Request, facts: Facts, now: int) -> Finding | None:
+    if not request.pinned.strict or facts.posted.anchored:
+        return None
+    trouble = facts.anchor_trouble or ("" if facts.anchors else "no anchor is configured any more")
+    why = f" ({trouble})" if trouble else ""
+    return Wait(f"no anchor keeps a checkpoint over its quorum yet{why}")
 
 
 @check

@@ -132,7 +132,7 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
                     sealed(facts.subject, "snapshot"),
                     command.reason,
                     command.grounds,
-                    terms_for(facts.policy, command.action, facts.subject, now),
+                    terms_for(facts.policy, command.action, facts.subject, now, facts.anchors),
                     None if ACTIONS[command.action].restrictive else facts.undoes,
                 )
             ]
@@ -344,7 +344,9 @@ def _reopened(request: Request, facts: Facts, why: str, now: int, by: str) -> Re
         return Lapsed(at=now, by=by, why=text)
     assert not isinstance(facts.subject, Missing | Unread)
     policy = facts.pinned or facts.policy
-    terms = request.pinned.stricter(terms_for(policy, request.action, facts.subject, now))
+    terms = request.pinned.stricter(
+        terms_for(policy, request.action, facts.subject, now, facts.anchors)
+    )
     snapshot = seal(facts.subject, facts.seed, "reopened/snapshot")
     return Reopened(
         at=now,

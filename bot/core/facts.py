@@ -45,6 +45,7 @@ class Posted:
 
     card: bool = False
     notice: bool = False  # that quorum was reached
+    anchored: bool = False  # an anchor keeps a checkpoint over the quorum
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class Facts:
     undoes: str | None = None  # the request whose effect a new restore would undo
     restores_today: int = 0  # one-click restores by the actor in the last 24 h
     posted: Posted = Posted()
+    anchors: bool = False  # whether any are configured
+    anchor_trouble: str | None = None  # why one of them keeps nothing new; None: nothing is wrong
     channel: str | None = None  # what is wrong with the review channel; None: nothing
     waiting: str | None = None  # why the last Start had to wait
     ever_filed: bool = True  # whether any request was ever filed

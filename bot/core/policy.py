@@ -103,12 +103,29 @@ class Tier(Value):
     cool_off: Annotated[Duration, Field(description="The wait after quorum, open to a veto")]
     open_for: Annotated[Duration, Field(description="The time to reach quorum")]
     run_within: Annotated[Duration, Field(description="The time to run, after the cool-off")]
+    strict: Annotated[
+        bool | None,
+        Field(
+            description="No start before somebody outside keeps the quorum's checkpoint. By default"
+            " for two approvals or more, where anchors are configured"
+        ),
+    ] = None
+
+    @property
+    def is_top(self) -> bool:
+        """Whether it is a top tier: two approvals or more."""
+        return self.quorum.approvals >= 2
+
+    def is_strict(self, anchors: bool) -> bool:
+        """Whether its requests wait for an anchor; `anchors`: whether there are any."""
+        return self.is_top and anchors if self.strict is None else self.strict
 
     def __str__(self) -> str:
         when = "otherwise" if self.when is None else f"when {in_words(self.when)}"
+        anchor = {None: "", True: "; strict", False: "; not strict"}[self.strict]
         return (
             f"{self.name}: {when} → {self.quorum}; cool-off {spelled(self.cool_off)};"
-            f" {spelled(self.open_for)} to reach quorum; {spelled(self.run_within)} to run"
+            f" {spelled(self.open_for)} to reach quorum; {spelled(self.run_within)} to run{anchor}"
         )
 
 
@@ -216,6 +233,11 @@ def _flaws_of_order(tiers: Sequence[tuple[int, Tier]]) -> Iterator[Flaw]:
                 ("tiers", i, "cool_off"),
                 f"the tier {tier.name} has a shorter cool-off ({spelled(tier.cool_off)}) than"
                 f" {after.name} after it ({spelled(after.cool_off)}). {remedy}",
+            )
+        if after.is_strict(True) and not tier.is_strict(True):
+            yield Flaw(
+                ("tiers", i, "strict"),
+                f"the tier {tier.name} is not strict, and {after.name} after it is. {remedy}",
             )
 
 
@@ -346,6 +368,7 @@ def _changed_tier(old: Tier, new: Tier) -> Iterator[str]:
         yield from _moved(
             f"{what}: approvals from {group}", a.including.get(group, 0), b.including.get(group, 0)
         )
+    yield from _changed(f"{what}: strict", _strictness(old), _strictness(new))
     yield from _moved_length(f"{what}: cool-off", old.cool_off, new.cool_off, longer="tightened")
     yield from _moved_length(
         f"{what}: time to reach quorum", old.open_for, new.open_for, longer="loosened"
@@ -353,6 +376,10 @@ def _changed_tier(old: Tier, new: Tier) -> Iterator[str]:
     yield from _moved_length(
         f"{what}: time to run", old.run_within, new.run_within, longer="loosened"
     )
+
+
+def _strictness(tier: Tier) -> str:
+    return {None: "by default", True: "yes", False: "no"}[tier.strict]
 
 
 def _moved(what: str, old: int, new: int) -> Iterator[str]:

@@ -26,6 +26,7 @@ class Terms(Value):
     run_within: Count
     policy: str  # Policy.digest
     why: str  # why this tier, in words
+    strict: bool = False  # no start before an anchor keeps a checkpoint over the quorum
 
     @model_validator(mode="after")
     def _fits(self) -> "Terms":
@@ -56,6 +57,7 @@ class Terms(Value):
                 "cool_off": max(self.cool_off, other.cool_off),
                 "open_for": min(self.open_for, other.open_for),
                 "run_within": min(self.run_within, other.run_within),
+                "strict": self.strict or other.strict,
             }
         )
         return self if merged.same_as(self) and not merged.same_as(other) else merged
@@ -70,13 +72,23 @@ class Terms(Value):
 
     @property
     def _numbers(self) -> tuple[object, ...]:
-        return (self.approvals, self.including, self.cool_off, self.open_for, self.run_within)
+        return (
+            self.approvals,
+            self.including,
+            self.cool_off,
+            self.open_for,
+            self.run_within,
+            self.strict,
+        )
 
 
-def terms_for(policy: Policy, action: ActionKind, snapshot: Snapshot, now: int) -> Terms:
+def terms_for(
+    policy: Policy, action: ActionKind, snapshot: Snapshot, now: int, anchors: bool
+) -> Terms:
     """The terms that `policy` gives to `action` on the subject as looked up; `now` in ms.
 
-    They come from the policy and the subject alone: nothing that a requester typed is read here.
+    `anchors`: whether any are configured: where there are, a top tier is strict by default. They come
+    from the policy, the installation and the subject: nothing that a requester typed is read here.
     """
     tier, why = policy.tier_for(action, snapshot, now)
     restrictive = ACTIONS[action].restrictive
@@ -89,6 +101,7 @@ def terms_for(policy: Policy, action: ActionKind, snapshot: Snapshot, now: int) 
         run_within=tier.run_within,
         policy=policy.digest,
         why=why,
+        strict=restrictive and tier.is_strict(anchors),
     )
     # A restrictive action never has fewer than two people in it: the requester, who never counts,
     # and at least one who approves. Giving access back may take one.
@@ -101,6 +114,6 @@ def restore_at_once(policy: Policy, snapshot: Snapshot, now: int) -> Terms:
 
     Only ever for a restore: there is no `action` to pass.
     """
-    return terms_for(policy, ActionKind.RESTORE, snapshot, now).model_copy(
+    return terms_for(policy, ActionKind.RESTORE, snapshot, now, anchors=False).model_copy(
         update={"approvals": 0, "cool_off": 0}
     )

@@ -348,8 +348,10 @@ def posted(tx: Tx, request: Request) -> Posted:
         began=began,
     )
     quorum = next((r for r in rows if r["kind"] == "QuorumReached"), None)
-    notice = quorum is not None and quorum["seq"] > began and quorum["key"] is not None
-    return Posted(card=bool(card), notice=notice)
+    if quorum is None or quorum["seq"] < began:
+        return Posted(card=bool(card))
+    kept = tx.query("SELECT 1 AS yes FROM anchored WHERE size >= :seq", seq=quorum["seq"])
+    return Posted(card=bool(card), notice=quorum["key"] is not None, anchored=bool(kept))
 
 
 def holder_of(tx: Tx, subject: SubjectId) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.core.actions import ActionKind
 from bot.core.checks import Defer, Lapse, Reopen, Wait, findings
-from bot.core.commands import Recheck, Start
+from bot.core.commands import Expire, Recheck, Start
 from bot.core.facts import Facts, Missing, Posted, Unread
 from bot.core.request import Phase
 
@@ -189,6 +189,29 @@ def test_a_cool_off_ends_early_when_the_quorum_no_longer_stands() -> None:
 @pytest.mark.parametrize("posted", [Posted(), Posted(card=True), Posted(notice=True)])
 def test_nothing_starts_before_the_card_and_the_notice_are_in_slack(posted: Posted) -> None:
     assert "not in Slack yet" in waits(replace(FACTS, posted=posted))
+
+
+def test_a_strict_request_waits_for_an_anchor_over_its_quorum() -> None:
+    anchors = replace(FACTS, anchors=True)
+    strict = cooling(facts=anchors)
+    assert strict.pinned.strict
+    assert "no anchor keeps a checkpoint over its quorum yet" in refusal(
+        strict, START, anchors, ETA
+    )
+    ill = replace(anchors, anchor_trouble="anchors: channel_not_found")
+    assert refusal(strict, START, ill, ETA).endswith("yet (anchors: channel_not_found).")
+    assert "configured any more" in refusal(strict, START, FACTS, ETA)  # and it stays strict
+    kept = replace(anchors, posted=replace(FACTS.posted, anchored=True))
+    assert kinds(strict, START, kept, ETA) == ["ExecutionStarted"]
+    assert not cooling().pinned.strict  # nor does one without anchors wait
+    assert kinds(cooling(), START, FACTS, ETA) == ["ExecutionStarted"]
+
+
+def test_a_strict_request_that_finds_no_anchor_expires() -> None:
+    anchors = replace(FACTS, anchors=True)
+    strict = cooling(facts=anchors)
+    assert "is over" in refusal(strict, START, anchors, RUN_BY)
+    assert kinds(strict, Expire("R-1"), anchors, RUN_BY) == ["Expired"]
 
 
 def test_nothing_starts_from_a_channel_that_is_not_ours() -> None:

@@ -567,6 +567,16 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"tiers": [top(), tier(run_within=30 * MINUTE)]},
         "Tier standard: time to run tightened, 1 h → 30 min.",
     ),
+    (
+        {},
+        {"tiers": [top(strict=True), tier()]},
+        "Tier public-office: strict: by default → yes.",
+    ),
+    (
+        {"tiers": [top(strict=True), tier(strict=True)]},
+        {"tiers": [top(strict=True), tier(strict=False)]},
+        "Tier standard: strict: yes → no.",
+    ),
 ]
 
 
@@ -589,7 +599,18 @@ def test_a_tier_that_gains_or_loses_its_when_says_so() -> None:
     )
 
 
-def test_a_tier_reads_as_a_sentence() -> None:
-    assert str(policy().tiers[1]) == (
-        "standard: otherwise → 1 approval; cool-off 5 min; 8 h to reach quorum; 1 h to run"
+@pytest.mark.parametrize(
+    ("said", "strict"),
+    [({}, ""), ({"strict": True}, "; strict"), ({"strict": False}, "; not strict")],
+)
+def test_a_tier_reads_as_a_sentence(said: dict[str, Any], strict: str) -> None:
+    assert str(policy(tiers=[top(strict=True), tier(**said)]).tiers[1]) == (
+        "standard: otherwise → 1 approval; cool-off 5 min; 8 h to reach quorum; 1 h to run" + strict
     )
+
+
+def test_a_tier_before_a_strict_one_is_strict() -> None:
+    wrong = [tier("a", when={"tag": "x"}), tier("b", strict=True)]
+    with pytest.raises(ValidationError, match="the tier a is not strict, and b after it is"):
+        policy(tiers=wrong)
+    policy(tiers=[tier("a", when={"tag": "x"}, strict=True), tier("b", strict=True)])

@@ -74,7 +74,7 @@ def terms(**changed: Any) -> Terms:
 
 
 def test_a_deactivation_gets_the_terms_of_its_tier() -> None:
-    got = terms_for(POLICY, ActionKind.DEACTIVATE, account(followers=2_000_000), NOW)
+    got = terms_for(POLICY, ActionKind.DEACTIVATE, account(followers=2_000_000), NOW, anchors=False)
     assert got == Terms(
         tier="large",
         approvals=3,
@@ -88,9 +88,38 @@ def test_a_deactivation_gets_the_terms_of_its_tier() -> None:
 
 
 def test_a_restore_takes_one_approval_and_no_cool_off() -> None:
-    got = terms_for(POLICY, ActionKind.RESTORE, account(), NOW)
+    got = terms_for(POLICY, ActionKind.RESTORE, account(), NOW, anchors=True)
     assert (got.approvals, got.including, got.cool_off) == (1, (), 0)
+    assert not got.strict
     assert (got.tier, got.open_for, got.run_within) == ("large", 24 * HOUR, 2 * HOUR)
+
+
+def test_a_top_tier_is_strict_where_there_are_anchors() -> None:
+    famous, obscure = account(followers=2_000_000), account(followers=1)
+    for subject, anchors, strict in (
+        (famous, True, True),
+        (famous, False, False),
+        (obscure, True, False),
+    ):
+        got = terms_for(POLICY, ActionKind.DEACTIVATE, subject, NOW, anchors)
+        assert got.strict is strict
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_the_policy_says_of_strictness_holds_with_and_without_anchors(strict: bool) -> None:
+    one, two = POLICY.tiers
+    tiers = (one.model_copy(update={"strict": strict}), two)
+    said = POLICY.model_copy(update={"tiers": tiers})
+    for anchors in (True, False):
+        got = terms_for(said, ActionKind.DEACTIVATE, account(followers=2_000_000), NOW, anchors)
+        assert got.strict is strict
+
+
+def test_of_strict_and_not_strict_the_stricter_is_strict() -> None:
+    assert terms(strict=True).stricter(terms()).strict
+    assert terms().stricter(terms(strict=True)).strict
+    assert terms(strict=True).is_stricter_than(terms())
+    assert not terms().is_stricter_than(terms(strict=True))
 
 
 def test_a_restore_at_once_takes_the_click_alone() -> None:
@@ -106,7 +135,7 @@ def test_a_restrictive_action_never_has_fewer_than_two_people_in_it(kind: Action
     # past every validator, as no file and no ledger can bring it
     broken = POLICY.model_copy(update={"tiers": (one.model_copy(update={"quorum": nobody}), two)})
     with pytest.raises(AssertionError):
-        terms_for(broken, kind, account(), NOW)
+        terms_for(broken, kind, account(), NOW, anchors=True)
 
 
 def test_two_approvals_make_a_top_tier() -> None:
