@@ -1,27 +1,30 @@
 """`nolone check`: each thing that is wrong with an installation, and its remedy."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from aiohttp import ClientError
 from pydantic import ValidationError
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import policyfile
+from bot import anchors, platforms, policyfile
+from bot.audit import keys
 from bot.clock import MachineClock, wall
 from bot.core.policy import Group, Policy
 from bot.manifest import SCOPES
-from bot.platforms import resolve
 from bot.policyfile import PolicyError
-from bot.ports import Clock, Platform, PlatformError
+from bot.ports import Anchor, AnchorError, Clock, Platform, PlatformError
 from bot.settings import Settings, SettingsError, StoreSettings, read_settings
 from bot.slack.app import slack_client
 from bot.slack.people import channel_flaw
 from bot.store.sqlite import SqliteStore
 from bot.store.tx import StoreError
 from bot.wiring import facts_of
+
+T = TypeVar("T")
 
 CLOCK_OFF_MOST = 60_000  # ms between the wall clock and the clock in use
 
@@ -54,16 +57,24 @@ async def everything() -> list[Finding]:
     found = [Finding("settings")]
     clock = MachineClock(None)
     try:
-        platforms = open_platforms(settings, clock)
+        there = open_platforms(settings, clock)
     except SettingsError as e:
         return [*found, *(Finding("platform", line) for line in str(e).splitlines())]
-    for platform in platforms.values():
+    for platform in there.values():
         found.append(await _platform(platform))
         await platform.aclose()
+    try:
+        others = open_anchors(settings, clock)
+    except SettingsError as e:
+        return [*found, *(Finding("anchor", line) for line in str(e).splitlines())]
+    for anchor in others:
+        found.append(await _anchor(anchor))
+        await anchor.aclose()
     found += database(settings)
-    policy, problems = read_policy(settings, platforms)
+    policy, problems = read_policy(settings, there)
     found += problems
     if policy is not None:
+        found += anchoring(settings, policy)
         found += await slack(client(settings), policy)
         found += await _socket(client(settings), settings)
     return found
@@ -71,22 +82,88 @@ async def everything() -> list[Finding]:
 
 def open_platforms(settings: Settings, clock: Clock) -> dict[str, Platform]:
     """The configured platforms. Raises SettingsError naming what is missing."""
-    made: dict[str, Platform] = {}
-    for name in settings.nolone_platforms:
-        try:
-            made[name] = resolve(name, clock)
-        except LookupError as e:
-            raise SettingsError(f"NOLONE_PLATFORMS: {e}") from e
-        except ValidationError as e:
-            lines = []
-            for problem in e.errors(include_url=False, include_input=False):
-                variable = "_".join(str(part) for part in (name, *problem["loc"])).upper()
-                said = problem["msg"].removeprefix("Value error, ")
-                lines.append(
-                    f"{variable}: {'it is not set' if problem['type'] == 'missing' else said}"
-                )
-            raise SettingsError("\n".join(lines)) from None
-    return made
+    return {
+        name: _made(name, name, "NOLONE_PLATFORMS", partial(platforms.resolve, name, clock))
+        for name in settings.nolone_platforms
+    }
+
+
+def open_anchors(settings: Settings, clock: Clock) -> list[Anchor]:
+    """The configured anchors, but for the channel that the policy may name. Raises SettingsError."""
+    return [
+        _made(name, f"anchor_{name}", "NOLONE_ANCHORS", partial(anchors.resolve, name, clock))
+        for name in settings.nolone_anchors
+    ]
+
+
+def _made(name: str, prefix: str, listed_in: str, make: Callable[[], T]) -> T:
+    """What a plug-in makes of its own part of the environment, which starts with `prefix`."""
+    try:
+        return make()
+    except LookupError as e:
+        raise SettingsError(f"{listed_in}: {e}") from e
+    except AnchorError as e:
+        raise SettingsError(f"{prefix.upper()}: {e}") from e
+    except ValidationError as e:
+        lines = []
+        for problem in e.errors(include_url=False, include_input=False):
+            variable = "_".join(str(part) for part in (prefix, *problem["loc"])).upper()
+            said = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{variable}: {'it is not set' if problem['type'] == 'missing' else said}")
+        raise SettingsError("\n".join(lines)) from None
+
+
+async def _anchor(anchor: Anchor) -> Finding:
+    name = f"anchor {anchor.name}"
+    try:
+        await anchor.latest(None)
+    except AnchorError as e:
+        return Finding(name, str(e), fatal=False)
+    return Finding(name if anchor.weak is None else f"{name}, the weaker since {anchor.weak}")
+
+
+def anchoring(settings: Settings, policy: Policy) -> list[Finding]:
+    """Whether there is an anchor where one is waited for, and a key to sign what it is given."""
+    names = [*settings.nolone_anchors]
+    if policy.channels.anchors is not None:
+        names.append(f"channel {policy.channels.anchors}")
+    if not names:
+        return _unanchored(policy)
+    title = f"anchors ({', '.join(names)})"
+    if settings.nolone_signing_key_file is None:
+        remedy = "Make a key with `nolone keygen FILE`, and name it"
+        return [
+            Finding(
+                title, f"NOLONE_SIGNING_KEY_FILE is not set, and nothing can be signed. {remedy}"
+            )
+        ]
+    try:
+        keys.signing(settings.nolone_signing_key_file, settings.nolone_origin)
+    except keys.KeyFileError as e:
+        return [Finding(title, str(e))]
+    return [Finding(title)]
+
+
+def _unanchored(policy: Policy) -> list[Finding]:
+    strict = [tier.name for tier in policy.tiers if tier.strict]
+    if strict:
+        return [
+            Finding(
+                "anchors",
+                f"{', '.join(strict)} would wait for an anchor for ever, and there is none. Name a"
+                " channel for checkpoints in the policy (channels.anchors), or set NOLONE_ANCHORS",
+            )
+        ]
+    loose: Sequence[str] = [tier.name for tier in policy.tiers if tier.is_top]
+    waits = f": {', '.join(loose)} start without" if loose else ""
+    return [
+        Finding(
+            "anchors",
+            f"nobody outside keeps this trail's checkpoints{waits}. Name a channel for them in the"
+            " policy (channels.anchors), or set NOLONE_ANCHORS",
+            fatal=False,
+        )
+    ]
 
 
 def read_policy(
@@ -157,7 +234,9 @@ async def slack(client: AsyncWebClient, policy: Policy) -> list[Finding]:
         )
     else:
         found.append(Finding("scopes"))
-    found.append(await _channel(client, policy.channels.review))
+    found.append(await _channel(client, "review channel", policy.channels.review))
+    if policy.channels.anchors is not None:
+        found.append(await _channel(client, "anchors channel", policy.channels.anchors))
     who = policy.people
     groups = {"agents": who.agents, "managers": who.managers, **who.reviewers}
     for name, group in groups.items():
@@ -165,8 +244,8 @@ async def slack(client: AsyncWebClient, policy: Policy) -> list[Finding]:
     return found
 
 
-async def _channel(client: AsyncWebClient, channel: str) -> Finding:
-    name = f"review channel {channel}"
+async def _channel(client: AsyncWebClient, what: str, channel: str) -> Finding:
+    name = f"{what} {channel}"
 
     async def ask() -> Any:
         return await client.conversations_info(channel=channel)

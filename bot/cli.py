@@ -83,6 +83,8 @@ async def _run(settings: Settings, socket: bool) -> None:
         policy, found = checks.read_policy(settings, platforms)
         if policy is None:
             raise SettingsError("\n".join(str(f) for f in found))
+        others = checks.open_anchors(settings, clock)
+        found += checks.anchoring(settings, policy)
         found += await checks.slack(checks.client(settings), policy)
         found.append(checks.clock_is_off(clock))
         for finding in found:
@@ -98,6 +100,7 @@ async def _run(settings: Settings, socket: bool) -> None:
             clock=clock,
             platforms=platforms,
             policy=policy,
+            anchors=others,
         ) as bot:
             watching = asyncio.create_task(
                 wiring.watch_policy(
@@ -119,6 +122,8 @@ async def _run(settings: Settings, socket: bool) -> None:
                 await runner.cleanup()
         for platform in platforms.values():
             await platform.aclose()
+        for anchor in others:
+            await anchor.aclose()
     finally:
         store.close()
 

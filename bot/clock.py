@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Anchor(NamedTuple):
+class Setting(NamedTuple):
     """That it was `at` (ms since the epoch) when boot `boot` was `up` ms old."""
 
     boot: str
@@ -17,20 +17,20 @@ class Anchor(NamedTuple):
 class MachineClock:
     """The wall clock, held to what it first said in this boot of the machine.
 
-    From the anchor on, time advances with CLOCK_BOOTTIME, which counts suspended time and never
+    From that setting on, time advances with CLOCK_BOOTTIME, which counts suspended time and never
     jumps: a wall clock that is set forward runs nothing early, one that is set back loses nothing.
-    The anchor is kept in the database, so that this holds across restarts; another boot makes a new
+    The setting is kept in the database, so that this holds across restarts; another boot makes a new
     one, never before `newest`, the newest instant (ms) in the ledger.
     """
 
-    def __init__(self, kept: Anchor | None, newest: int = 0) -> None:
+    def __init__(self, kept: Setting | None, newest: int = 0) -> None:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         if kept is None or kept.boot != boot:
-            kept = Anchor(boot, _up(), max(wall(), newest))
-        self.anchor = kept
+            kept = Setting(boot, _up(), max(wall(), newest))
+        self.setting = kept
 
     def now(self) -> int:
-        return self.anchor.at + _up() - self.anchor.up
+        return self.setting.at + _up() - self.setting.up
 
     async def wait(self, until: int | None, wake: asyncio.Event) -> None:
         timeout = None if until is None else max(0.0, (until - self.now()) / 1000)

@@ -74,7 +74,9 @@ class Engine:
         platforms: Mapping[str, Platform],
         policy: Policy,
         origin: str,
+        anchors: bool = False,
     ) -> None:
+        """`anchors`: whether any are configured beside the channel that the policy may name."""
         self.store = store
         self.clock = clock
         self.platforms = platforms
@@ -82,7 +84,9 @@ class Engine:
         self._policy = policy
         self.coming: PolicyAdopted | None = None  # adopted, and in force later
         self.waiting: dict[str, str] = {}  # why the last Start of a request had to wait
-        self.committed: list[Callable[[], None]] = []  # called after each commit
+        self.anchor_trouble: str | None = None  # why an anchor keeps nothing new
+        self.committed: list[Callable[[Done], None]] = []  # called after each commit
+        self._anchors = anchors
         self._policies = {policy.digest: policy}
         self._known = Known(directory, clock)
         self._folded: OrderedDict[str, Request] = OrderedDict()
@@ -157,7 +161,7 @@ class Engine:
                 self._keep(changed)
             if done.events:
                 for call in self.committed:
-                    call()
+                    call(done)
             return done
         raise Refused("Too many people act on this at the same moment. Please try again.")
 
@@ -257,7 +261,14 @@ class Engine:
         return replace(facts, pinned=self._policies.get(request.pinned.policy))
 
     def _bare(self) -> Facts:
-        return Facts(origin=self.origin, policy=self.policy, seed=secrets.token_hex(32))
+        policy = self.policy
+        return Facts(
+            origin=self.origin,
+            policy=policy,
+            seed=secrets.token_hex(32),
+            anchors=self._anchors or policy.channels.anchors is not None,
+            anchor_trouble=self.anchor_trouble,
+        )
 
     async def around(self, people: Iterable[str], channel: str | None = None) -> Facts:
         """Who these people are and who is in which group now; `channel`: how it stands with it."""

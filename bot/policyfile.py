@@ -430,8 +430,6 @@ def warnings(policy: Policy) -> list[str]:
     found += [
         f"A tier asks for the tag {tag}, but no subject has it." for tag in sorted(asked - given)
     ]
-    if policy.channels.anchors is not None:
-        found.append("channels.anchors is kept for later: nothing is published there yet.")
     return found
 
 

@@ -108,8 +108,13 @@ class Anchor(Protocol):
     """Somebody who keeps checkpoints where the log's owner cannot quietly change them. Every method
     but `aclose` may raise AnchorError."""
 
-    name: str
-    weak: str | None  # why what it keeps proves less than others' does; None: it does not
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def weak(self) -> str | None:
+        """Why what it keeps proves less than what others keep; None: it does not."""
+        ...
 
     async def publish(self, head: Checkpoint, signed: bytes, since: Consistency) -> Published:
         """Have a checkpoint kept. The same one again does no harm."""

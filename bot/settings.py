@@ -50,7 +50,7 @@ class SigningSettings(LedgerSettings):
     nolone_signing_key_file: Path | None = None
 
 
-class Settings(LedgerSettings):
+class Settings(SigningSettings):
     """Every setting of `run`. Secrets are never shown; addresses come from here and nowhere else."""
 
     slack_bot_token: SecretStr
@@ -59,6 +59,8 @@ class Settings(LedgerSettings):
     slack_api_url: str = "https://slack.com/api/"
     nolone_policy: Path = Path("policy.yaml")
     nolone_platforms: Annotated[tuple[str, ...], NoDecode] = ()
+    nolone_anchors: Annotated[tuple[str, ...], NoDecode] = ()
+    anchor_channel_webhook: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=0, le=65535)
     log_format: Literal["text", "json"] = "text"
@@ -86,7 +88,19 @@ class Settings(LedgerSettings):
             raise ValueError("it has to be an address that ends in /api/")
         return value
 
-    @field_validator("nolone_platforms", mode="before")
+    @field_validator("anchor_channel_webhook")
+    @classmethod
+    def _is_a_webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(
+            r"(https://|http://127\.0\.0\.1:)[^\s@]+/services/[^\s?#]+", value.get_secret_value()
+        ):
+            raise ValueError(
+                "an incoming webhook is an address like https://hooks.slack.com/services/…:"
+                " copy it from the second app's Incoming Webhooks"
+            )
+        return value
+
+    @field_validator("nolone_platforms", "nolone_anchors", mode="before")
     @classmethod
     def _is_a_list(cls, value: object) -> object:
         if isinstance(value, str):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,14 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import policyfile
-from bot.clock import Anchor, MachineClock
+from bot.anchoring import Anchoring
+from bot.anchors.channel import Channel
+from bot.audit import keys
+from bot.clock import MachineClock, Setting
 from bot.core.policy import Policy
 from bot.engine import Engine
 from bot.policyfile import PolicyError
-from bot.ports import Clock, Platform
+from bot.ports import Anchor, Clock, Platform
 from bot.settings import Settings
 from bot.slack.app import slack_app, slack_client
 from bot.slack.background import Background
@@ -41,6 +44,7 @@ class Bot:
 
     engine: Engine
     worker: Worker
+    anchoring: Anchoring
     bolt: AsyncApp
     client: AsyncWebClient
     web: web.Application
@@ -49,19 +53,19 @@ class Bot:
 
 
 def machine_clock(store: SqliteStore) -> MachineClock:
-    """The clock of this machine, anchored in the database (see MachineClock)."""
-    kept = store.run_now(scripts.clock_anchor)
+    """The clock of this machine, whose setting is kept in the database (see MachineClock)."""
+    kept = store.run_now(scripts.clock_setting)
     newest = store.run_now(scripts.newest)
-    clock = MachineClock(Anchor(*kept) if kept else None, newest)
-    store.run_now(lambda tx: scripts.keep_clock_anchor(tx, *clock.anchor))
+    clock = MachineClock(Setting(*kept) if kept else None, newest)
+    store.run_now(lambda tx: scripts.keep_clock_setting(tx, *clock.setting))
     return clock
 
 
 def visiting_clock(store: SqliteVisit) -> MachineClock:
     """The clock that the bot on this database goes by, for whoever looks in from outside."""
-    kept = store.run_now(scripts.clock_anchor)
+    kept = store.run_now(scripts.clock_setting)
     newest = store.run_now(scripts.newest)
-    return MachineClock(Anchor(*kept) if kept else None, newest)
+    return MachineClock(Setting(*kept) if kept else None, newest)
 
 
 def facts_of(platforms: Mapping[str, Platform]) -> dict[str, frozenset[str]]:
@@ -76,8 +80,12 @@ async def bot(
     clock: Clock,
     platforms: Mapping[str, Platform],
     policy: Policy,
+    anchors: Sequence[Anchor] = (),
 ) -> AsyncIterator[Bot]:
-    """The bot, with its worker running, until the context is left; then it is drained."""
+    """The bot, with its worker running, until the context is left; then it is drained.
+
+    `anchors`: those beside the channel that the policy may name. Raises KeyFileError.
+    """
     token = settings.slack_bot_token.get_secret_value()
     client = slack_client(token, settings.slack_api_url)
     # one for all calls, so that connections are kept; its timeout counts, not the client's
@@ -91,8 +99,21 @@ async def bot(
         platforms=platforms,
         policy=policy,
         origin=settings.nolone_origin,
+        anchors=bool(anchors),
     )
     await engine.adopt(policy)
+    file = settings.nolone_signing_key_file
+    signers = keys.signing(file, settings.nolone_origin) if file is not None else ()
+
+    def anchors_channel() -> str | None:
+        return engine.policy.channels.anchors
+
+    channel = Channel(client, anchors_channel, settings.anchor_channel_webhook)
+
+    def anchors_now() -> Sequence[Anchor]:
+        return (*anchors, channel) if anchors_channel() is not None else anchors
+
+    anchoring = Anchoring(engine, anchors_now, signers)
     worker = Worker(engine, SlackMessenger(engine, client))
     bolt = slack_app(
         engine=engine,
@@ -105,7 +126,7 @@ async def bot(
     )
 
     async def ready() -> list[str]:
-        wrong = []
+        wrong = [f"anchor {trouble}" for trouble in anchoring.troubles]
         for row in await store.run(scripts.backlog):
             if row["error"]:
                 what = f"{row['what']} of {row['stream']}/{row['seq']}"
@@ -115,15 +136,19 @@ async def bot(
         return wrong
 
     working = asyncio.create_task(worker.run(), name="worker")
+    publishing = asyncio.create_task(anchoring.run(), name="anchoring")
     served = web_app(bolt if secret else None, ready)
-    made = Bot(engine, worker, bolt, client, served, background, working)
+    made = Bot(engine, worker, anchoring, bolt, client, served, background, working)
     try:
         yield made
     finally:
         await background.drain(DRAIN_WITHIN)
-        working.cancel()
+        for task in (working, publishing):
+            task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await working
+        with contextlib.suppress(asyncio.CancelledError):
+            await publishing
         await client.session.close()
 
 

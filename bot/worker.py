@@ -52,7 +52,7 @@ class Worker:
         self._messenger = messenger
         self._stopped_by: Exception | None = None
         self._running: set[asyncio.Task[None]] = set()
-        engine.committed.append(self.wake.set)
+        engine.committed.append(lambda done: self.wake.set())
 
     async def run(self) -> None:
         await self.engine.store.run(scripts.free_leases)

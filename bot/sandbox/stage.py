@@ -86,7 +86,7 @@ class Sandbox:
             )
             made.slack.on_change.append(self.changed)
             made.platform.on_change.append(lambda _: self.changed())
-            made.bot.engine.committed.append(self.changed)
+            made.bot.engine.committed.append(lambda _: self.changed())
             self._stack = stack.pop_all()
         self.world = made
         self.number += 1

@@ -575,16 +575,16 @@ def drop_draft(tx: Tx, view_id: str) -> None:
     tx.execute("DELETE FROM drafts WHERE view_id = :v", v=view_id)
 
 
-# --- the clock's anchor -------------------------------------------------------------------------
+# --- the clock's setting -------------------------------------------------------------------------
 
 
-def clock_anchor(tx: Tx) -> tuple[str, int, int] | None:
+def clock_setting(tx: Tx) -> tuple[str, int, int] | None:
     for row in tx.query("SELECT boot, up, at FROM clock"):
         return row["boot"], row["up"], row["at"]
     return None
 
 
-def keep_clock_anchor(tx: Tx, boot: str, up: int, at: int) -> None:
+def keep_clock_setting(tx: Tx, boot: str, up: int, at: int) -> None:
     tx.execute(
         "INSERT INTO clock (one, boot, up, at) VALUES (1, :boot, :up, :at)"
         " ON CONFLICT (one) DO UPDATE SET boot = :boot, up = :up, at = :at",

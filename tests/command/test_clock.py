@@ -2,22 +2,22 @@
 
 import asyncio
 
-from bot.clock import Anchor, MachineClock, wall
+from bot.clock import MachineClock, Setting, wall
 
 HOUR = 3_600_000
 
 
 def test_within_a_boot_time_goes_on_from_the_anchor_whatever_the_wall_clock_says() -> None:
     first = MachineClock(None)
-    set_forward = first.anchor._replace(at=first.anchor.at - 5 * HOUR)  # the wall jumped since
+    set_forward = first.setting._replace(at=first.setting.at - 5 * HOUR)  # the wall jumped since
     again = MachineClock(set_forward)
     assert abs(again.now() - (wall() - 5 * HOUR)) < 1_000
-    set_back = first.anchor._replace(at=first.anchor.at + 5 * HOUR)
+    set_back = first.setting._replace(at=first.setting.at + 5 * HOUR)
     assert abs(MachineClock(set_back).now() - (wall() + 5 * HOUR)) < 1_000
 
 
 def test_another_boot_takes_the_wall_clock_anew() -> None:
-    old = Anchor("another boot", 0, wall() - 9 * HOUR)
+    old = Setting("another boot", 0, wall() - 9 * HOUR)
     assert abs(MachineClock(old).now() - wall()) < 1_000
 
 
