@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bot.audit.life import Said, Step, facts, steps
-from bot.audit.query import Query
+from bot.audit.query import Ask, BadQuery, Query
 from bot.core.actions import ActionKind
 from bot.core.duration import DAY
 from bot.core.request import Phase, Request
@@ -110,20 +110,38 @@ class Answer:
 
 
 def answer(tx: Tx, query: Query, now: int, page: int = 1, page_size: int = PAGE_SIZE) -> Answer:
-    """What `query` is answered as of `now` (ms). A page beyond the last is the last."""
-    if query.help:
-        return Answer(query, now, Help())
-    if query.request is not None:
-        return Answer(query, now, _life(tx, query.request, now, page, page_size))
-    if query.filters == Filters():
-        return Answer(query, now, _summary(tx, query, now, page_size))
-    return Answer(query, now, _requests(tx, query, now, page, page_size))
+    """What `query` is answered as of `now` (ms). A page beyond the last is the last.
+
+    Raises BadQuery for what is not answered.
+    """
+    return Answer(query, now, _body(tx, query, now, page, page_size))
+
+
+def _body(tx: Tx, query: Query, now: int, page: int, page_size: int) -> Body:
+    match query.ask:
+        case Ask.HELP:
+            return Help()
+        case Ask.REQUEST:
+            assert query.request is not None
+            return _life(tx, query.request, now, page, page_size)
+        case Ask.SUMMARY:
+            return _summary(tx, query, now, page_size)
+        case Ask.LIST:
+            return _requests(tx, query, now, page, page_size)
+        case Ask.MINE | Ask.STATS | Ask.VERIFY | Ask.EXPORT:
+            raise BadQuery(f"{query.ask} is not answered here.")
 
 
 def _requests(tx: Tx, query: Query, now: int, page: int, page_size: int) -> Requests:
-    shown = _page(page, audit.count(tx, query.filters, now, query.asked), page_size)
+    if query.filters.words:
+        raise BadQuery("Words are not searched for yet.")
+    total = audit.count(tx, query.filters, now, query.asked)
+    if query.limit is not None:
+        total = min(total, query.limit)
+    shown = _page(page, total, page_size)
     offset = (shown.number - 1) * page_size
-    ids = audit.page(tx, query.filters, now, query.asked, page_size, offset)
+    lines = min(page_size, total - offset)
+    ids = audit.page(tx, query.filters, now, query.asked, lines, offset)
     return Requests(tuple(_line(tx, id, now) for id in ids), shown)
 
 

@@ -18,6 +18,7 @@ class Filters:
     tier: str | None = None
     since: int | None = None  # filed then or later
     until: int | None = None  # filed before
+    words: tuple[str, ...] = ()  # words and phrases, of which all occur
 
 
 # Request.phase in SQL: `phase` is stored for the closed ones only, the rest follows from the time.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.audit.answer import Answer, Line, Page, Requests
 from bot.audit.life import Typed
-from bot.audit.query import LONGEST, BadQuery, Query, parse
+from bot.audit.query import LONGEST, Ask, BadQuery, Query, parse
 from bot.audit.show import text, words
 from bot.core.actions import ActionKind
 from bot.core.commands import Veto
@@ -262,5 +262,5 @@ def test_a_page_of_a_query_that_somebody_made_up_is_parsed_like_any_other() -> N
     turn = view.parse_page("3.1795514400000.state:open")
     assert turn == view.Turn("state:open", 3, START)
     assert parse(turn.text, turn.asked) == Query(
-        "state:open", START, filters=parse("state:open", START).filters
+        "state:open", START, Ask.LIST, filters=parse("state:open", START).filters
     )
