@@ -74,6 +74,14 @@ class User:
         return shown
 
 
+@dataclass(frozen=True)
+class OtherApp:
+    """An app that is not ours: it has a bot id of its own, and our token cannot touch its posts."""
+
+    bot_id: str
+    name: str
+
+
 @dataclass
 class Message:
     ts: str
@@ -87,16 +95,18 @@ class Message:
     reply_broadcast: bool = False
     ephemeral_to: str | None = None
     bot: bool = True
+    app: OtherApp | None = None
+    """Which other app posted it, through an incoming webhook; such a message has no user."""
     tombstone: bool = False
     """Deleted, but with replies: Slack leaves a stone where it stood."""
 
     def payload(self, *, metadata: bool = True) -> Json:
-        shown: Json = {
-            "type": "message",
-            "user": self.user,
-            "ts": self.ts,
-            "text": self.text,
-        }
+        shown: Json = {"type": "message", "ts": self.ts, "text": self.text}
+        if self.app is None:
+            shown["user"] = self.user
+        else:
+            shown |= {"subtype": "bot_message", "bot_id": self.app.bot_id}
+            shown["username"] = self.app.name
         if self.bot:
             shown |= {"bot_id": BOT_ID, "app_id": APP_ID}
         if self.blocks:

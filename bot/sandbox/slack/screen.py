@@ -41,7 +41,7 @@ def _channel(ws: Workspace, channel: Channel, user_id: str) -> Json:
 
 
 def _message(ws: Workspace, message: Message) -> Json:
-    writer = ws.users.get(message.user)
+    writer = message.app or ws.users.get(message.user)
     return {
         **message.payload(),
         "channel": message.channel,

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.ports import Clock
+from bot.sandbox.slack.allowance import Allowance, TooMany
 from bot.sandbox.slack.api import (
     ALL_SCOPES,
     ApiCall,
@@ -22,7 +23,6 @@ from bot.sandbox.slack.api import (
     SlackApi,
     Slow,
     TimedOut,
-    TooMany,
 )
 from bot.sandbox.slack.deliveries import Courier, Delivery
 from bot.sandbox.slack.hands import Hand
@@ -32,6 +32,7 @@ from bot.sandbox.slack.records import Json
 from bot.sandbox.slack.refusal import Refusal
 from bot.sandbox.slack.screen import screen
 from bot.sandbox.slack.sockets import Sockets
+from bot.sandbox.slack.webhooks import Webhooks, webhook_status
 from bot.sandbox.slack.workspace import Workspace
 
 EVENTS = frozenset({"app_home_opened", "subteam_members_changed", "user_change"})
@@ -75,6 +76,7 @@ class FakeSlack:
             burst=burst,
             tiers=tiers,
         )
+        self._webhooks = Webhooks(self.workspace, Allowance(burst, 1000))
         self._courier = Courier(clock, signing_secret, self.sockets, ack_limit)
         self._payloads = Payloads(self.workspace, lambda path: f"{self.base}/{path}", escape)
         self._runner: web.AppRunner | None = None
@@ -90,6 +92,7 @@ class FakeSlack:
         app.router.add_route("*", "/api/{method}", self._serve_api)
         app.router.add_post("/commands/{url}", self._serve_response_url)
         app.router.add_post("/actions/{url}", self._serve_response_url)
+        app.router.add_post("/services/{team}/{bot}/{secret}", self._serve_webhook)
         app.router.add_get("/link", self.sockets.serve)
 
     async def start(self, port: int = 0) -> None:
@@ -121,6 +124,10 @@ class FakeSlack:
     @property
     def on_change(self) -> list[Callable[[], None]]:
         return self.workspace.on_change
+
+    def webhook(self, channel: str) -> str:
+        """The address of a new incoming webhook by which another app posts to this channel."""
+        return f"{self.base}/services/{self._webhooks.add(channel)}"
 
     # --- deliveries ----------------------------------------------------------------------------------
 
@@ -177,7 +184,8 @@ class FakeSlack:
     def fail(self, method: str, *faults: Fault) -> None:
         """What goes wrong with the next calls of `method`, one fault for each.
 
-        `response_url` stands for what is posted to any of those.
+        `response_url` stands for what is posted to any of those, `webhook` for what another app's
+        incoming webhooks are sent.
         """
         self._api.fail(method, *faults)
 
@@ -257,12 +265,8 @@ class FakeSlack:
         return web.json_response(body, status=429, headers={"Retry-After": str(retry_after)})
 
     async def _serve_response_url(self, request: web.Request) -> web.StreamResponse:
-        body = await request.text()
-        try:
-            said = json.loads(body)
-        except ValueError:
-            said = None
-        args = said if isinstance(said, dict) else {"body": body}
+        said = await _json(request)
+        args = said if isinstance(said, dict) else {"body": await request.text()}
         method = "response_url"
 
         def answer(status: int, text: str) -> web.Response:
@@ -282,6 +286,39 @@ class FakeSlack:
             return answer(200, "ok")
 
         return await self._disturbed(method, args, request, act, lambda error: answer(404, error))
+
+    async def _serve_webhook(self, request: web.Request) -> web.StreamResponse:
+        match = request.match_info
+        path = f"{match['team']}/{match['bot']}/{match['secret']}"
+        said = await _json(request)
+        args = said if isinstance(said, dict) else {}
+        method = "webhook"
+
+        def answer(status: int, text: str) -> web.Response:
+            shown = {"ok": status == 200, "status": status, "body": text}
+            self.calls.append(ApiCall(method, args, shown, self._clock.now()))
+            return web.Response(status=status, text=text)
+
+        def act() -> web.Response:
+            try:
+                self._webhooks.post(path, said)
+            except TooMany as limit:
+                return self._limited(method, args, limit.retry_after)
+            except Refusal as refusal:
+                return answer(webhook_status(refusal.error), refusal.error)
+            return answer(200, "ok")
+
+        return await self._disturbed(
+            method, args, request, act, lambda error: answer(webhook_status(error), error)
+        )
+
+
+async def _json(request: web.Request) -> Any:
+    """The JSON in a request's body; None where it is none."""
+    try:
+        return json.loads(await request.text())
+    except ValueError:
+        return None
 
 
 async def _arguments(request: web.Request) -> tuple[dict[str, Any], str]:

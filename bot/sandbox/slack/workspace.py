@@ -12,6 +12,7 @@ from bot.sandbox.slack.records import (
     Channel,
     Json,
     Message,
+    OtherApp,
     User,
     Usergroup,
     View,
@@ -214,17 +215,20 @@ class Workspace:
         metadata: Json | None = None,
         thread_ts: str | None = None,
         reply_broadcast: bool = False,
+        app: OtherApp | None = None,
     ) -> Message:
+        """A new message by `user`, or by another app through its webhook."""
         message = Message(
             self.next_ts(),
             channel,
-            user,
+            user if app is None else "",
             text,
             with_ids(blocks or [], self.fresh_id),
             metadata,
             thread_ts,
             reply_broadcast=reply_broadcast,
-            bot=user == BOT_USER,
+            bot=app is None and user == BOT_USER,
+            app=app,
         )
         messages = self.channels[channel].messages
         messages[message.ts] = message
