@@ -20,7 +20,6 @@ from bot.ledger.tree import consistency
 from bot.ports import Anchor, AnchorError
 from bot.store import tree
 from bot.store.anchors import Anchored, anchored, keep_anchored
-from bot.store.trail import Trail
 from bot.store.tx import StoreError, Tx
 
 log = logging.getLogger(__name__)
@@ -132,7 +131,7 @@ class Anchoring:
 
         async def since(size: int) -> list[bytes]:
             return await store.run(
-                lambda tx: consistency(size, head.size, Trail(tx).node), durable=False
+                lambda tx: consistency(size, head.size, partial(tree.node, tx)), durable=False
             )
 
         published = await anchor.publish(head, head.sign(self._signers), since)
@@ -173,7 +172,7 @@ def _refuse_another(before: Checkpoint, head: Checkpoint, name: str, tx: Tx) -> 
             " cut off, or set back to an older state. `nolone audit verify` says more"
         )
     try:
-        root = Trail(tx).root(before.size)
+        root = tree.root_at(tx, before.size)
     except LookupError as e:
         raise Unfit(f"{e}. `nolone audit verify` says more") from e
     if root != before.root:

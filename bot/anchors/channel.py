@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.ledger.checkpoint import Checkpoint
+from bot.ledger.checkpoint import Checkpoint, short
 from bot.ports import AnchorError, Consistency, Published
 
 LOOK_AT = 100  # of the newest messages, when asked for the newest checkpoint
@@ -42,7 +42,7 @@ class Channel:
 
     async def publish(self, head: Checkpoint, signed: bytes, since: Consistency) -> Published:
         channel = self._id()
-        text = f"Checkpoint of {head.origin}: {head.size} entries, root {head.root.hex()[:12]}"
+        text = f"Checkpoint of {head.origin}: {head.size} entries, root {short(head.root)}"
         blocks = [_plain(text), _preformatted(signed.decode())]
         try:
             if self._webhook is None:

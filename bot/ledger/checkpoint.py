@@ -21,6 +21,11 @@ def number(text: str) -> int:
     return int(text)
 
 
+def short(root: bytes) -> str:
+    """A root as people compare it at a glance: its first 48 bits in hex."""
+    return root.hex()[:12]
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     origin: str

@@ -13,11 +13,12 @@ from bot.core.events import Filed, PolicyAdopted, Queried, QuorumReached, Reopen
 from bot.core.policy import Policy
 from bot.core.request import Request, evolve
 from bot.engine import Engine
+from bot.ledger.checkpoint import short
 from bot.ports import NotDelivered, Post
 from bot.slack.trouble import error_of, pause_of, status_of
 from bot.slack.views import card, told
-from bot.slack.views.common import Blocks, section
-from bot.store import scripts
+from bot.slack.views.common import Blocks, context, section
+from bot.store import scripts, tree
 
 Method = Callable[..., Coroutine[Any, Any, AsyncSlackResponse]]
 
@@ -78,7 +79,8 @@ class SlackMessenger:
         judged = await self._engine.assessment(id)
         assert judged is not None
         a, _, _ = judged
-        text, blocks = card.render(a, self._engine.reversibility(a.request))
+        mark = await self._mark(await self._engine.store.run(lambda tx: scripts.last_seq(tx, id)))
+        text, blocks = card.render(a, self._engine.reversibility(a.request), mark)
         post = await self._engine.store.run(lambda tx: scripts.post(tx, key))
         if post is not None:
             try:
@@ -148,7 +150,7 @@ class SlackMessenger:
                 key,
                 channel,
                 text,
-                [section(text)],
+                [section(text), context(await self._mark(seq))],
                 thread_ts=ts,
                 reply_broadcast=told.broadcast(event),
             )
@@ -166,7 +168,7 @@ class SlackMessenger:
         _, event = await self._story(stream, seq)
         judged = await self._engine.assessment(stream)
         assert judged is not None
-        text, blocks = told.direct(judged[0], event, to)
+        text, blocks = told.direct(judged[0], event, to, await self._mark(seq))
         try:
             if look:
                 opened = await self._call(self._client.conversations_open, to, users=to)
@@ -188,7 +190,13 @@ class SlackMessenger:
         if look and (found := await self._find(key, channel, event.at)) is not None:
             return found
         text = told.policy(event, self._engine.clock.now())
-        return await self._post(key, channel, text, [section(text)])
+        return await self._post(key, channel, text, [section(text), context(await self._mark(seq))])
+
+    async def _mark(self, seq: int) -> str:
+        """An entry's place, and the root over the trail up to it: whoever kept this message can hold
+        the trail to it."""
+        root = await self._engine.store.run(lambda tx: tree.root_at(tx, seq), durable=False)
+        return f"#{seq} · root {short(root)}"
 
     # --- Slack ------------------------------------------------------------------------------------
 

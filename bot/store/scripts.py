@@ -87,6 +87,12 @@ def version(tx: Tx, stream: str) -> int:
     return row["v"] or 0
 
 
+def last_seq(tx: Tx, stream: str) -> int:
+    """The newest entry of a stream, among all entries."""
+    (row,) = tx.query("SELECT max(seq) AS seq FROM entries WHERE stream = :stream", stream=stream)
+    return row["seq"] or 0
+
+
 def append(
     tx: Tx, stream: str, before: Request | None, happened: Sequence[Event]
 ) -> Request | None:
@@ -254,8 +260,7 @@ def _put(tx: Tx, rows: Sequence[Values]) -> None:
 
 def refresh_card(tx: Tx, id: str, now: int) -> None:
     """Have the card rendered again: something that it shows has changed outside the ledger."""
-    (row,) = tx.query("SELECT max(seq) AS seq FROM entries WHERE stream = :id", id=id)
-    _put(tx, [_row(f"{id}/card", "channel", id, row["seq"], "card", "", now)])
+    _put(tx, [_row(f"{id}/card", "channel", id, last_seq(tx, id), "card", "", now)])
 
 
 # --- facts that the database knows ------------------------------------------------------------

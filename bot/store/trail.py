@@ -7,7 +7,6 @@ from itertools import chain
 from operator import itemgetter
 
 from bot.core.sealed import commitment
-from bot.ledger.tree import root
 from bot.ledger.verify import Fault, Finding, Kept, Verified, verify
 from bot.store import tree
 from bot.store.replay import replay
@@ -66,7 +65,7 @@ class Trail:
 
     def root(self, size: int) -> bytes:
         """The root over the first entries. Raises LookupError where the tree is not whole."""
-        return root(size, self.node)
+        return tree.root_at(self._tx, size)
 
     def newest(self, after: int = 0) -> Iterator[tuple[str, int, bytes]]:
         """Of each stream that has an entry after a seq, its newest: stream, seq, bytes."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.ledger.entry import LedgerBroken
-from bot.ledger.tree import Frontier, peaks
+from bot.ledger.tree import Frontier, peaks, root
 from bot.store.tx import Tx, Values
 
 INSERT = "INSERT INTO tree (level, idx, hash) VALUES (:level, :idx, :hash)"
@@ -42,3 +42,8 @@ def node(tx: Tx, level: int, index: int) -> bytes:
         found: bytes = hash
         return found
     raise LookupError(f"the tree has no hash at {level}, {index}")
+
+
+def root_at(tx: Tx, size: int) -> bytes:
+    """The root over the first `size` entries. Raises LookupError where the tree is not whole."""
+    return root(size, lambda level, index: node(tx, level, index))

@@ -53,6 +53,7 @@ REVERSIBLE = {
     Reversibility.NONE: "not reversible",
 }
 UNKNOWN = "unknown"
+UNANCHORED = "It does not wait until somebody outside keeps what was decided."
 
 
 def title(request: Request) -> str:
@@ -74,15 +75,16 @@ def sentence(a: Assessment) -> str:
     return f"{r.id}: {escape(title(r))}, {tail}."
 
 
-def render(a: Assessment, reversibility: Reversibility | None) -> tuple[str, Blocks]:
-    """The card's text and blocks."""
+def render(a: Assessment, reversibility: Reversibility | None, mark: str) -> tuple[str, Blocks]:
+    """The card's text and blocks; `mark`: the place in the trail that it shows."""
     blocks = [header(headline(a)), *facts(a, reversibility)]
     blocks.append(section("\n".join(progress(a))))
     if a.holds:
         blocks.append(context(*(f":warning: *Held:* {escape(h)}" for h in a.holds[:10])))
     if (row := buttons(a)) is not None:
         blocks.append(row)
-    blocks.append(context(f"{a.request.id} · round {a.request.round} · {a.request.digest[:8]}"))
+    r = a.request
+    blocks.append(context(f"{r.id} · round {r.round} · {r.digest[:8]} · {mark}"))
     return sentence(a), blocks
 
 
@@ -112,6 +114,8 @@ def facts(a: Assessment, reversibility: Reversibility | None) -> Blocks:
     blocks.append(context(f"*Tier:* {why}"))
     if 0 < r.pinned.cool_off < 60_000:
         blocks.append(context(":warning: The policy gives it a cool-off of less than a minute."))
+    if r.pinned.is_top and not r.pinned.strict:
+        blocks.append(context(f":warning: {UNANCHORED}"))
     if r.reopened_why is not None and a.phase in WAITING:
         blocks.append(
             context(f":repeat: *Round {r.round}:* {reason(cut(r.reopened_why.open.text, 500))}")

@@ -134,8 +134,9 @@ def broadcast(event: RequestEvent) -> bool:
     return isinstance(event, ENDS)
 
 
-def direct(a: Assessment, event: RequestEvent, to: str) -> tuple[str, Blocks]:
-    """What `to` is told by direct message: a receipt, a warning, or an end."""
+def direct(a: Assessment, event: RequestEvent, to: str, mark: str) -> tuple[str, Blocks]:
+    """What `to` is told by direct message: a receipt, a warning, or an end; `mark`: the event's place
+    in the trail."""
     r = a.request
     value = str(ref(r))
     details = button("Details", "details", value)
@@ -144,7 +145,7 @@ def direct(a: Assessment, event: RequestEvent, to: str) -> tuple[str, Blocks]:
         return text, [
             section(f":receipt: *You approved {r.id}*\n{asks(r)}"),
             fields([("Account", account(r.known.open)), ("Reach", reach(r.known.open))]),
-            context(f"{when(event.at)} · {r.id} · round {r.round} · {event.digest[:8]}"),
+            context(f"{when(event.at)} · {r.id} · round {r.round} · {event.digest[:8]} · {mark}"),
             {"type": "actions", "elements": [details]},
         ]
     if isinstance(event, QuorumReached):
@@ -157,10 +158,11 @@ def direct(a: Assessment, event: RequestEvent, to: str) -> tuple[str, Blocks]:
             section(f":hourglass_flowing_sand: *{r.id} has its quorum*\n{asks(r)}"),
             fields([("Account", account(r.known.open)), ("Reach", reach(r.known.open))]),
             section(f"It runs after *{when(r.eta)}*, unless somebody vetoes it."),
+            context(mark),
             {"type": "actions", "elements": row},
         ]
     text = f"{r.id}, {escape(title(r))}: {thread(r, event)}"
-    return text, [section(text), {"type": "actions", "elements": [details]}]
+    return text, [section(text), context(mark), {"type": "actions", "elements": [details]}]
 
 
 def policy(event: PolicyAdopted, now: int) -> str:
