@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.audit import keys
 from bot.clock import wall
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.platform import SandboxPlatform
@@ -33,6 +34,8 @@ async def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     await slack.start()
     await platform.start()
     (tmp_path / "policy.yaml").write_text(POLICY.read_text())
+    keys.make(tmp_path / "signing.key", "nolone")
+    (tmp_path / "anchors").mkdir()
     env = {
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_SIGNING_SECRET": slack.signing_secret,
@@ -43,6 +46,9 @@ async def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         "NOLONE_PLATFORMS": "demo",
         "DEMO_URL": platform.url,
         "DEMO_TOKEN": platform.token,
+        "NOLONE_SIGNING_KEY_FILE": str(tmp_path / "signing.key"),
+        "NOLONE_ANCHORS": "directory",
+        "ANCHOR_DIRECTORY_PATH": str(tmp_path / "anchors"),
         "PORT": "0",
     }
     for name, value in env.items():

@@ -76,3 +76,83 @@ async def test_a_platform_setting_that_is_missing_is_named(
     assert "WRONG  platform: DEMO_TOKEN: it is not set" in await lines()
     monkeypatch.setenv("NOLONE_PLATFORMS", "demmo")
     assert any("There is no platform 'demmo'" in line for line in await lines())
+
+
+# --- anchors -------------------------------------------------------------------------------------
+
+
+def with_tier(installed: Installation, line: str) -> None:
+    text = installed.policy.read_text()
+    top = "cool_off: 30m\n"
+    installed.policy.write_text(text.replace(top, f"{top}    {line}\n"))
+
+
+def without_channel(installed: Installation) -> None:
+    text = installed.policy.read_text()
+    installed.policy.write_text(text.replace(", anchors: C03ANC", ""))
+
+
+async def about(what: str) -> list[str]:
+    return [line for line in await lines() if what in line]
+
+
+async def test_an_anchor_without_a_key_is_refused(
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOLONE_SIGNING_KEY_FILE")
+    (said,) = await about("anchors (")
+    assert said.startswith("WRONG  anchors (directory")
+    assert "NOLONE_SIGNING_KEY_FILE is not set" in said
+    assert "nolone keygen FILE" in said
+
+
+async def test_a_key_that_others_can_read_is_refused(installed: Installation) -> None:
+    (installed.folder / "signing.key").chmod(0o644)
+    (said,) = await about("anchors (")
+    assert said.startswith("WRONG")
+    assert "chmod 600" in said
+
+
+async def test_without_any_anchor_the_tiers_that_start_unkept_are_named(
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_channel(installed)
+    monkeypatch.delenv("NOLONE_ANCHORS")
+    (said,) = await about("anchors:")
+    assert said.startswith("note ")
+    assert "nobody outside keeps this trail's checkpoints: public-office start without" in said
+
+
+async def test_a_strict_tier_without_any_anchor_is_refused(
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_channel(installed)
+    with_tier(installed, "strict: true")
+    monkeypatch.delenv("NOLONE_ANCHORS")
+    (said,) = await about("anchors:")
+    assert said.startswith("WRONG  anchors: public-office would wait for an anchor for ever")
+    assert "NOLONE_ANCHORS" in said
+
+
+async def test_a_folder_that_is_not_there_is_named(installed: Installation) -> None:
+    (installed.folder / "anchors").rmdir()
+    (said,) = await about("anchor directory")
+    assert "No such file" in said
+
+
+async def test_what_an_anchor_lacks_in_the_environment_is_named(
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANCHOR_DIRECTORY_PATH")
+    assert "WRONG  anchor: ANCHOR_DIRECTORY_PATH: it is not set" in await lines()
+    monkeypatch.setenv("NOLONE_ANCHORS", "directry")
+    assert any("There is no anchor 'directry'" in line for line in await lines())
+
+
+async def test_a_webhook_that_is_none_is_named_and_not_shown(
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANCHOR_CHANNEL_WEBHOOK", "http://evil.example/s3cret")
+    (said,) = await about("ANCHOR_CHANNEL_WEBHOOK")
+    assert "copy it from the second app" in said
+    assert "s3cret" not in said

@@ -100,3 +100,52 @@ async def test_a_second_process_on_the_same_file_is_refused(installed: Installat
     assert second.returncode == 1
     assert b"in use by another process" in err
     assert await stopped(running) == 0
+
+
+async def test_a_running_bot_leaves_checkpoints_that_hold_the_trail(
+    installed: Installation,
+) -> None:
+    assert await (await bot("migrate")).wait() == 0
+    running = await bot("run")
+    url = await address(running)
+    installed.slack.deliver_to(f"{url}/slack/events")
+    anchors = installed.folder / "anchors"
+    async with asyncio.timeout(20):
+        while not (kept := [p for p in anchors.rglob("*") if p.is_file()]):
+            await asyncio.sleep(0.05)
+    said, _ = await (
+        looking := await bot("audit", "verify", "--against", str(kept[0]))
+    ).communicate()
+    assert looking.returncode == 0
+    assert f"It agrees with {kept[0]}".encode() in said
+    assert await stopped(running) == 0
+
+
+async def test_a_bot_that_was_set_back_says_so_and_publishes_nothing(
+    installed: Installation,
+) -> None:
+    assert await (await bot("migrate")).wait() == 0
+    earlier = {p.name: p.read_bytes() for p in installed.folder.glob("nolone.db*")}
+    running = await bot("run")
+    await address(running)
+    anchors = installed.folder / "anchors"
+    async with asyncio.timeout(20):
+        while not (kept := [p for p in anchors.rglob("*") if p.is_file()]):
+            await asyncio.sleep(0.05)
+    assert await stopped(running) == 0
+    for path in installed.folder.glob("nolone.db*"):
+        path.unlink()
+    for name, content in earlier.items():
+        (installed.folder / name).write_bytes(content)
+    installed.policy.write_text(
+        installed.policy.read_text().replace("open_for: 24h", "open_for: 23h")
+    )
+    running = await bot("run")  # with another policy as its first entry
+    url = await address(running)
+    async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+        while (ready := await session.get(f"{url}/readyz")).status == 200:
+            await asyncio.sleep(0.05)
+        wrong = (await ready.json())["wrong"]
+    assert [w for w in wrong if "are not those that it keeps a checkpoint of" in w]
+    assert [p for p in anchors.rglob("*") if p.is_file()] == kept
+    assert await stopped(running) == 0
