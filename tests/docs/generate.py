@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from bot import engine, manifest, policyfile
+from bot.anchors import directory
 from bot.audit.query import HELP as AUDIT_HELP
 from bot.cli import main as cli
 from bot.core import checks, commands, decide, events, rules
@@ -299,7 +300,10 @@ SAID = {
     "NOLONE_POLICY": "the policy file",
     "NOLONE_PLATFORMS": "the platforms to act on, separated by commas: `synapse`, `demo`, or one of yours",
     "NOLONE_ORIGIN": "this ledger's name; it is part of every order's key, so never change it",
-    "NOLONE_SIGNING_KEY_FILE": "the file of the key, or keys, that sign exports of the trail",
+    "NOLONE_SIGNING_KEY_FILE": "the file of the key, or keys, that sign the trail's checkpoints and exports",
+    "NOLONE_ANCHORS": "who keeps checkpoints, separated by commas: `directory`, `witness`, or one of yours",
+    "ANCHOR_CHANNEL_WEBHOOK": "a second app's incoming webhook into the policy's `channels.anchors`",
+    "ANCHOR_DIRECTORY_PATH": "for `directory`: the folder that keeps them; it has to be there",
     "HOST": "the address to listen on",
     "PORT": "the port to listen on",
     "LOG_FORMAT": "`text`, or `json` for one object a line",
@@ -318,12 +322,15 @@ def settings() -> dict[str, tuple[str, str]]:
         ("", SigningSettings),
         ("SYNAPSE_", synapse.Settings),
         ("DEMO_", demo.Settings),
+        ("ANCHOR_DIRECTORY_", directory.Settings),
     ]
     for prefix, model in models:
         for name, field in model.model_fields.items():
             variable = f"{prefix}{name}".upper()
             needed = field.is_required() or variable == "NOLONE_PLATFORMS"
-            default = "required" if needed else "" if field.default is None else code(field.default)
+            default = (
+                "required" if needed else "" if field.default in (None, ()) else code(field.default)
+            )
             assert not isinstance(field.default, SecretStr)
             made[variable] = (default, SAID.pop(variable, "") or made.get(variable, ("", ""))[1])
     return made
