@@ -1,7 +1,6 @@
 """The composition root: everything is made here, once, and put together."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from bot import policyfile
 from bot.anchoring import Anchoring
 from bot.anchors.channel import Channel
 from bot.audit import keys
+from bot.audit.watching import Watch
 from bot.clock import MachineClock, Setting
 from bot.core.policy import Policy
 from bot.engine import Engine
@@ -115,12 +115,14 @@ async def bot(
 
     anchoring = Anchoring(engine, anchors_now, signers)
     worker = Worker(engine, SlackMessenger(engine, client))
+    watch = Watch(store, clock, settings.nolone_origin, anchoring.known, anchors_now)
     bolt = slack_app(
         engine=engine,
         client=client,
         signing_secret=secret.get_secret_value() if secret else "",
         background=background,
         nudge=worker.look_now,
+        watch=watch,
         people_changed=worker.people_changed,
         stop=worker.stop,
     )
@@ -143,12 +145,11 @@ async def bot(
         yield made
     finally:
         await background.drain(DRAIN_WITHIN)
+        await watch.close()
         for task in (working, publishing):
             task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
-        with contextlib.suppress(asyncio.CancelledError):
-            await publishing
+        # whoever runs the bot has heard what ended one of them before
+        await asyncio.gather(working, publishing, return_exceptions=True)
         await client.session.close()
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from bot.audit.life import Said, Step, facts, steps
 from bot.audit.query import Ask, BadQuery, Query
+from bot.audit.watching import Verify
 from bot.core.actions import ActionKind
 from bot.core.duration import DAY
 from bot.core.request import Phase, Request
@@ -79,7 +80,7 @@ class Life:
     page: Page
 
 
-Body = Help | Nothing | Summary | Requests | Life
+Body = Help | Nothing | Summary | Requests | Life | Verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Answer:
     def named(self) -> int:
         """How many requests it names."""
         match self.body:
-            case Help() | Nothing():
+            case Help() | Nothing() | Verify():
                 return 0
             case Summary(newest=lines) | Requests(lines=lines):
                 return len(lines)
@@ -128,7 +129,9 @@ def _body(tx: Tx, query: Query, now: int, page: int, page_size: int) -> Body:
             return _summary(tx, query, now, page_size)
         case Ask.LIST:
             return _requests(tx, query, now, page, page_size)
-        case Ask.MINE | Ask.STATS | Ask.VERIFY | Ask.EXPORT:
+        case Ask.VERIFY:
+            return Verify()
+        case Ask.MINE | Ask.STATS | Ask.EXPORT:
             raise BadQuery(f"{query.ask} is not answered here.")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from bot.audit.answer import Answer, Help, Life, Line, Nothing, Requests, Summary
 from bot.audit.life import ERASED, Said, Typed, When, Who
 from bot.audit.query import HELP
+from bot.audit.watching import Verify
 from bot.core.text import one_line, utc, visible
 
 PAGE_SIZE = 50
@@ -24,6 +25,8 @@ def text(answer: Answer) -> str:
             lines = [f"{page.total} request{'' if page.total == 1 else 's'}", *_table(found)]
         case Life() as life:
             lines = _life(life)
+        case Verify():
+            return "On the command line it is `nolone audit verify`."
     return "\n".join([*lines, *_pages(answer)])
 
 

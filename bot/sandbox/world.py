@@ -1,7 +1,7 @@
 """The sandbox put together: the real bot between a Slack workspace and a small platform, all on
 loopback. The same world serves the page and the tests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from bot import policyfile
+from bot.audit import keys
 from bot.core.policy import Policy
 from bot.platforms import demo
-from bot.ports import Platform
+from bot.ports import Anchor, Platform
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.platform import SandboxPlatform
 from bot.sandbox.slack import FakeSlack
@@ -23,6 +24,8 @@ from bot.wiring import Bot, bot, facts_of, serve_http, socket_mode
 POLICY = Path(__file__).with_name("policy.yaml")
 REVIEW = "C02REV"
 LOBBY = "C03LOBBY"  # where anybody may type a command
+ANCHORS = "C03ANC"  # where checkpoints of the trail are posted
+ORIGIN = "sandbox"
 
 
 @dataclass
@@ -61,6 +64,7 @@ def people(ws: Workspace) -> None:
     everybody = ["U01AGENT", "U02REV", "U03REV", "U05LEGAL", "U09MANAGER", "U07GUEST", "U08OTHER"]
     ws.add_channel(REVIEW, "high-impact-review", members=[*everybody, ws.bot.id])
     ws.add_channel(LOBBY, "trust-and-safety", members=[*everybody, ws.bot.id])
+    ws.add_channel(ANCHORS, "anchors", members=[*everybody[:5], ws.bot.id])  # no guest, no stranger
     ws.add_usergroup("S01TS", "trust-safety", ["U02REV", "U03REV"])
 
 
@@ -74,8 +78,12 @@ async def world(
     socket: bool = False,
     slack: FakeSlack | None = None,
     platform: SandboxPlatform | None = None,
+    anchors: Sequence[Anchor] = (),
 ) -> AsyncIterator[World]:
-    """The whole sandbox, running. `slack` and `platform` given: those, already started, go on."""
+    """The whole sandbox, running. `slack` and `platform` given: those, already started, go on.
+
+    The key that signs the trail's checkpoints is in a file beside the database.
+    """
     own_slack, own_platform = slack is None, platform is None
     if slack is None:
         slack = FakeSlack(clock)
@@ -91,17 +99,28 @@ async def world(
         clock,
     )
     platforms: dict[str, Platform] = {there.name: there}
+    key = database.with_suffix(".key")
+    if not key.exists():
+        keys.make(key, ORIGIN)
     settings = Settings(
         slack_bot_token=SecretStr(slack.bot_token),
         slack_signing_secret=None if socket else SecretStr(slack.signing_secret),
         slack_api_url=slack.api_url,
         nolone_platforms=(there.name,),
-        nolone_origin="sandbox",
+        nolone_origin=ORIGIN,
+        nolone_signing_key_file=key,
+        # the anchors' channel is written to by a second app, whose posts the bot cannot delete
+        anchor_channel_webhook=SecretStr(slack.webhook(ANCHORS)),
     )
     policy = policy or policyfile.load(POLICY, platforms=facts_of(platforms))
     try:
         async with bot(
-            settings, store=store, clock=clock, platforms=platforms, policy=policy
+            settings,
+            store=store,
+            clock=clock,
+            platforms=platforms,
+            policy=policy,
+            anchors=anchors,
         ) as made:
             if socket:
                 async with socket_mode(made, slack.app_token):

@@ -10,6 +10,7 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.audit.watching import Watch
 from bot.core.actions import ActionKind
 from bot.core.assess import may
 from bot.core.rules import Act
@@ -21,6 +22,7 @@ from bot.slack.clicks import FORGED, Clicks
 from bot.slack.commands import Commands
 from bot.slack.filing import Filing
 from bot.slack.screen import Screen
+from bot.slack.verifying import Verifying
 from bot.slack.views import audit as audit_view
 from bot.slack.views import file as file_form
 from bot.slack.views import forms, home
@@ -43,6 +45,7 @@ def slack_app(
     signing_secret: str,
     background: Background,
     nudge: Nudge,
+    watch: Watch,
     people_changed: PeopleChanged,
     stop: Callable[[Exception], None],
 ) -> AsyncApp:
@@ -55,7 +58,7 @@ def slack_app(
     screen = Screen(client, background)
     filing = Filing(engine, screen, background)
     clicks = Clicks(engine, screen, nudge)
-    commands = Commands(engine, screen, filing, clicks)
+    commands = Commands(engine, screen, filing, clicks, Verifying(watch, screen, stop))
 
     @app.command("/request-deactivate")
     async def request_deactivate(ack: Any, body: dict[str, Any]) -> None:

@@ -3,15 +3,18 @@
 from typing import Any
 
 from bot.audit.ask import ask
-from bot.audit.query import BadQuery
+from bot.audit.query import Ask, BadQuery, parse
+from bot.audit.watching import Verify
 from bot.core.actions import ActionKind
 from bot.core.decide import Refused
 from bot.core.rules import Act
 from bot.core.text import one_line
 from bot.engine import Engine
+from bot.ledger.entry import LedgerBroken
 from bot.slack.clicks import FORGED, Clicks
 from bot.slack.filing import Filing
 from bot.slack.screen import Body, Screen
+from bot.slack.verifying import Verifying
 from bot.slack.views import audit as audit_view
 from bot.slack.views.common import button, escape, section
 from bot.slack.views.ids import ref, request_id
@@ -31,11 +34,19 @@ Reply = dict[str, Any]
 
 
 class Commands:
-    def __init__(self, engine: Engine, screen: Screen, filing: Filing, clicks: Clicks) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        screen: Screen,
+        filing: Filing,
+        clicks: Clicks,
+        verifying: Verifying,
+    ) -> None:
         self._engine = engine
         self._screen = screen
         self._filing = filing
         self._clicks = clicks
+        self._verifying = verifying
 
     async def request_deactivate(self, body: Body) -> Reply:
         text = str(body.get("text", "")).strip()
@@ -80,7 +91,7 @@ class Commands:
 
     async def audit(self, body: Body) -> Reply:
         delivery = f"command/{body['trigger_id']}"
-        return await self._audit(body["user_id"], body.get("text", ""), delivery)
+        return await self._audit(body, body["user_id"], body.get("text", ""), delivery)
 
     async def audit_page(self, body: Body, ack: Any) -> None:
         """Another page of an answer, in its place."""
@@ -89,12 +100,18 @@ class Commands:
         reply = _reply(FORGED)
         if turn is not None:
             delivery = f"click/{person}/{action['action_id']}/{action['action_ts']}"
-            reply = await self._audit(person, turn.text, delivery, turn.page, turn.asked)
+            reply = await self._audit(body, person, turn.text, delivery, turn.page, turn.asked)
         await ack()
         self._screen.replace(body, reply)
 
     async def _audit(
-        self, person: str, text: str, delivery: str, page: int = 1, asked: int | None = None
+        self,
+        body: Body,
+        person: str,
+        text: str,
+        delivery: str,
+        page: int = 1,
+        asked: int | None = None,
     ) -> Reply:
         """The answer to a manager's query, which is an entry before it is answered."""
         if (why := await self._engine.objection(Act.QUERY, person)) is not None:
@@ -103,6 +120,12 @@ class Commands:
             found = await ask(self._engine, person, text, delivery=delivery, page=page, asked=asked)
         except (BadQuery, Refused) as e:
             return _reply(escape(str(e)))
+        except LedgerBroken as e:
+            if parse(text, 0).ask is not Ask.VERIFY:
+                raise
+            return await self._verifying.reply_unrecorded(body, e)
+        if isinstance(found.body, Verify):
+            return await self._verifying.reply(body)
         said, blocks = audit_view.render(found)
         return {"text": said, "blocks": blocks}
 

@@ -60,7 +60,7 @@ class Screen:
 
     def tell(self, body: Body, text: str) -> None:
         """Answer a click privately, after its acknowledgement."""
-        self._background.start(self._tell(body, text))
+        self._background.start(self.answer(body, {"text": text}))
 
     def replace(self, body: Body, reply: dict[str, Any]) -> None:
         """Put something else in the place of the private answer that was clicked."""
@@ -68,7 +68,8 @@ class Screen:
 
     async def _replace(self, body: Body, reply: dict[str, Any]) -> None:
         if not await self._respond(body, replace_original=True, **reply):
-            await self._tell(body, "That answer is too old to be turned over: please ask again.")
+            too_old = "That answer is too old to be turned over: please ask again."
+            await self.answer(body, {"text": too_old})
 
     async def _respond(self, body: Body, **reply: Any) -> bool:
         """Whether Slack took it; an answer's address lives for half an hour and five times."""
@@ -81,12 +82,14 @@ class Screen:
             return False
         return answer.status_code == 200
 
-    async def _tell(self, body: Body, text: str) -> None:
-        if await self._respond(body, text=text, replace_original=False):
+    async def answer(self, body: Body, reply: dict[str, Any]) -> None:
+        """Say something privately, long after the acknowledgement: there, else by direct message."""
+        if await self._respond(body, replace_original=False, **reply):
             return
+        person = body["user"]["id"] if "user" in body else body["user_id"]
         try:
             await self._client.chat_postMessage(
-                channel=body["user"]["id"], text=text, unfurl_links=False, unfurl_media=False
+                channel=person, unfurl_links=False, unfurl_media=False, **reply
             )
         except SlackApiError as e:
             log.warning("an answer could not be given: %s", error_of(e))

@@ -264,3 +264,7 @@ def test_a_page_of_a_query_that_somebody_made_up_is_parsed_like_any_other() -> N
     assert parse(turn.text, turn.asked) == Query(
         "state:open", START, Ask.LIST, filters=parse("state:open", START).filters
     )
+
+
+async def test_on_the_command_line_the_trail_is_verified_by_another_command(trail: Trail) -> None:
+    assert text(trail.ask("verify")) == "On the command line it is `nolone audit verify`."

@@ -1,0 +1,151 @@
+"""What `/audit verify` is answered: at once as far as it is known, and when everything was read."""
+
+import re
+
+from bot.audit.watching import Found, Held, Run, Since
+from bot.core.text import one_line
+from bot.ledger.note import rebase64
+from bot.ledger.verify import Fault, Finding
+from bot.slack.views.common import Blocks, context, escape, section, when
+
+_MEANS = {
+    Fault.EDITED: "An entry, or a value kept beside one, was changed after it was written.",
+    Fault.MISSING: "An entry, or a value kept beside one, was taken out.",
+    Fault.INSERTED: "Something was put in that the bot never wrote.",
+    Fault.REORDERED: "Entries were put into another order.",
+    Fault.TRUNCATED: "The end of the trail was cut off.",
+    Fault.FORKED: "Entries were replaced and everything else was made to fit: this is another trail"
+    " than the one whose checkpoint is kept outside.",
+    Fault.COLUMN: "What an entry is found by was changed; the entry itself says otherwise.",
+    Fault.INDEX: "What `/audit` searches tells something else than the entries do: its answers may be"
+    " wrong.",
+    Fault.TREE: "The tree over the entries was changed or damaged.",
+    Fault.SIGNATURE: "A checkpoint is not signed by this trail's key.",
+    Fault.AHEAD: "The trail is shorter than one whose checkpoint is kept outside: its end was cut off,"
+    " or an older copy was put in its place.",
+    Fault.UNREADABLE: "The database file is damaged, or is not the bot's.",
+}
+_DO = (
+    "*What to do*  Stop nothing and change nothing yet. Have the database copied with its `-wal` file,"
+    " and the exports with it. Then compare with exports and backups that others have: an entry that"
+    " is in an export under an older checkpoint is proof of what stood there."
+)
+NOT_RECORDED = ":warning: This question is not recorded: the trail takes no more entries, and the bot has stopped."
+_NOWHERE = (
+    ":warning: It was held against nothing that others keep: whoever has the machine and the key could"
+    " have rewritten all of it."
+)
+_LINK = re.compile(r"https?://[^\s<>|]+", re.ASCII)
+
+
+def failed(why: str) -> tuple[str, Blocks]:
+    """That it could not be verified."""
+    text = f"The trail could not be verified: {escape(why)}"
+    return text, [section(f":grey_question: {text}")]
+
+
+def so_far(run: Run, joined: bool) -> tuple[str, Blocks]:
+    """What is known while everything is still being read. `joined`: somebody else asked for it."""
+    text, sign = _so_far(run.since), ":hourglass_flowing_sand:"
+    if run.since is not None and not run.since.in_order:
+        sign = ":x:"
+    foot = [f"begun {when(run.began)}"]
+    if joined:
+        foot.insert(0, "Somebody asked for this before you, and it answers you too")
+    return text, [section(f"{sign} {text}"), context(" · ".join(foot))]
+
+
+def whole(found: Found, recorded: bool = True) -> tuple[str, Blocks]:
+    """What came of it. `recorded`: that it was asked is an entry of the trail."""
+    text = _wrong(found.verified.findings[0]) if found.wrong else _right(found)
+    blocks = [section(f":x: *{text}*" if found.wrong else f":white_check_mark: *{text}*")]
+    if found.wrong:
+        blocks += [section(_told(finding)) for finding in found.verified.findings[:5]]
+        blocks.append(section(_DO))
+    elif found.best is None:
+        blocks.append(section(_NOWHERE))
+    blocks += [context(_anchor(anchor, found)) for anchor in found.anchors]
+    if not recorded:
+        blocks.append(section(NOT_RECORDED))
+    foot = [f"`/audit verify` · as of {when(found.at)}"]
+    if found.verified.size:
+        foot.append(f"root `{rebase64(found.verified.root)}` over {_entries(found.verified.size)}")
+    if recorded:
+        foot.append("this query is an entry of the trail")
+    return text, [*blocks, context(" · ".join(foot))]
+
+
+# --- in words --------------------------------------------------------------------------------
+
+
+def _so_far(since: Since | None) -> str:
+    later = "The answer comes here when it is done."
+    if since is None:
+        return f"The trail is being verified. {later}"
+    everything = f"All {since.size:,} entries are being read, from the first."
+    newer = since.size - since.anchored
+    if not since.in_order:
+        return f"The trail is not as it was. What is wrong with it is being found out. {later}"
+    if not since.anchored:
+        return f"The {_entries(newer)} fit the tree over them. {everything} {later}"
+    return (
+        f"What is newer than the anchored #{since.anchored:,} is verified ({_entries(newer)}), and the"
+        f" tree before that is the one that was anchored. {everything} {later}"
+    )
+
+
+def _right(found: Found) -> str:
+    size, best = found.verified.size, found.best
+    if best is None:
+        return f"{_entries(size)} verified, anchored nowhere"
+    text = f"{_entries(size)} verified, anchored to #{best.size:,} in {_name(best)}"
+    if best.at is not None:
+        text += f" at {when(best.at)}"
+    newer = size - best.size
+    return text + (f", {newer:,} newer not yet anchored" if newer else ", nothing newer")
+
+
+def _wrong(first: Finding) -> str:
+    where = "" if first.entry is None else f" The first that is wrong is entry {first.entry:,}."
+    return f"The trail is not as it was: {first.fault}.{where}"
+
+
+def _told(finding: Finding) -> str:
+    said = escape(one_line(finding.said, 500))
+    return f"{said[:1].upper()}{said[1:]}. {_MEANS[finding.fault]}"
+
+
+def _anchor(anchor: Held, found: Found) -> str:
+    """What an anchor keeps, and what is to be known of it."""
+    name = f"*{_name(anchor)}*"
+    if not anchor.heads:
+        said = f"{name} keeps no checkpoint of this trail yet"
+    elif not anchor.read_back:
+        said = f"{name}: by our own note it took one over #{anchor.size:,}, which proves less"
+    elif anchor in found.agreeing:
+        said = f":white_check_mark: {name} keeps one over #{anchor.size:,}, and the trail agrees with it"
+    else:
+        said = f"{name} keeps one over #{anchor.size:,}"
+    if anchor.at is not None:
+        said += f", of {when(anchor.at)}"
+    if anchor.place:
+        said += f" ({_place(anchor.place)})"
+    if anchor.trouble is not None:
+        said += f" · :warning: {escape(one_line(anchor.trouble, 300))}"
+    if anchor.weak is not None:
+        said += f" · weaker: {escape(one_line(anchor.weak, 300))}"
+    return said
+
+
+def _name(anchor: Held) -> str:
+    return escape(one_line(anchor.name, 80))
+
+
+def _place(place: str) -> str:
+    if _LINK.fullmatch(place) and len(place) < 500:
+        return f"<{place}|where it stands>"
+    return escape(one_line(place, 200))
+
+
+def _entries(n: int) -> str:
+    return "1 entry" if n == 1 else f"{n:,} entries"
