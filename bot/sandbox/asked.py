@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bot.sandbox.tampering import Way
+
 SKIP_MOST = 60 * 24 * 60  # minutes: two months
 
 
@@ -80,6 +82,12 @@ class Skip(_Asked):
     """Let minutes pass, or, without any, what is left of the soonest cool-off."""
 
     minutes: int | None = Field(default=None, ge=1, le=SKIP_MOST)
+
+
+class Tamper(_Asked):
+    """Tamper with the trail behind the bot's back."""
+
+    way: Way
 
 
 class NotThere(Exception):

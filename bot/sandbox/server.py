@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bot.clock import wall
-from bot.sandbox.asked import ACT, NotThere, Skip
+from bot.sandbox.asked import ACT, NotThere, Skip, Tamper
 from bot.sandbox.stage import ROLES, Sandbox
 from bot.settings import Settings, SettingsError
 
@@ -52,6 +52,7 @@ class Site:
         router.add_get("/api/hood/{kind:deliveries|calls|entries}", self._hood)
         router.add_post("/api/act", self._act)
         router.add_post("/api/skip", self._skip)
+        router.add_post("/api/tamper", self._tamper)
         router.add_post("/api/reset", self._reset)
         self.app.on_shutdown.append(self._let_go)
         self._files = {
@@ -127,6 +128,10 @@ class Site:
         asked = Skip.model_validate_json(await request.read())
         skipped = await self.sandbox.skip(asked.minutes)
         return web.json_response({"ok": True, "skipped": skipped})
+
+    async def _tamper(self, request: web.Request) -> web.Response:
+        asked = Tamper.model_validate_json(await request.read())
+        return web.json_response({"ok": True, "said": await self.sandbox.tamper(asked.way)})
 
     async def _reset(self, request: web.Request) -> web.Response:
         await self.sandbox.reset()

@@ -28,6 +28,7 @@ from bot.sandbox.platform_seeds import Account
 from bot.sandbox.slack import Answer, ApiCall, Delivery, NoSuchButton
 from bot.sandbox.slack.forms import NoSuchField
 from bot.sandbox.slack.records import Message, View
+from bot.sandbox.tampering import NothingToTamperWith, Way, tamper
 from bot.sandbox.world import LOBBY, REVIEW, World, world
 from bot.store.tx import Tx
 
@@ -60,6 +61,8 @@ class Sandbox:
         self.world: World
         self.number = 0
         """Which world this is; another one after each reset."""
+        self.tampered: list[str] = []
+        """What was done to this world's trail behind the bot's back, in words."""
 
     async def open(self) -> None:
         self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
@@ -87,9 +90,11 @@ class Sandbox:
             made.slack.on_change.append(self.changed)
             made.platform.on_change.append(lambda _: self.changed())
             made.bot.engine.committed.append(lambda _: self.changed())
+            made.bot.working.add_done_callback(lambda _: self.changed())
             self._stack = stack.pop_all()
         self.world = made
         self.number += 1
+        self.tampered = []
 
     # --- watching ------------------------------------------------------------------------------
 
@@ -140,6 +145,8 @@ class Sandbox:
             "screen": made.slack.seen_by(who),
             "accounts": [_public(account) for account in made.platform.accounts.values()],
             "cooling": cooling,
+            "tampered": self.tampered,
+            "stopped": _why_stopped(made.bot.working),
             "hood": {
                 "deliveries": len(made.slack.deliveries),
                 "calls": len(made.slack.calls),
@@ -244,6 +251,20 @@ class Sandbox:
         self.changed()
         return ms
 
+    # --- behind the bot's back -----------------------------------------------------------------
+
+    async def tamper(self, way: Way) -> str:
+        """Tamper with the trail; what was done, in words. Raises NotThere where nothing can be."""
+        made = self.world
+        names = {id: name for id, (name, *_) in ROLES.items()}
+        try:
+            said = await asyncio.to_thread(tamper, made.store.path, way, names)
+        except NothingToTamperWith as e:
+            raise NotThere(str(e)) from e
+        self.tampered.append(said)
+        self.changed()
+        return said
+
     # --- the platform --------------------------------------------------------------------------
 
     async def public_page(self, path: str) -> tuple[int, str, str]:
@@ -252,6 +273,13 @@ class Sandbox:
         url = self.world.platform.url + path
         async with self._http.get(url, allow_redirects=False) as answer:
             return answer.status, answer.content_type, await answer.text()
+
+
+def _why_stopped(working: asyncio.Task[None]) -> str:
+    """Why the bot does nothing by itself any more; empty while it does."""
+    if not working.done() or working.cancelled():
+        return ""
+    return str(working.exception() or "")
 
 
 def _cooling(tx: Tx, now: int) -> list[Json]:
