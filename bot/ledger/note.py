@@ -1,6 +1,6 @@
 """Signed notes, after https://c2sp.org/signed-note: a text, and under it who signed it.
 
-Signatures are Ed25519's alone (type 0x01). Keys are written as Go's `sumdb/note` writes them, which
+Signatures are Ed25519's alone (type 0x01; those of witnesses are in `cosignature`). Keys are written as Go's `sumdb/note` writes them, which
 is what the tools of transparency logs read: `NAME+ID+KEY` for the public half (vkey), and
 `PRIVATE+KEY+NAME+ID+KEY` for the other (skey); ID is the key's short name in hex, KEY base64 of the
 type and 32 bytes.
@@ -53,8 +53,7 @@ class PublicKey:
 
     @property
     def id(self) -> bytes:
-        named = self.name.encode() + b"\n" + ED25519 + self.key
-        return hashlib.sha256(named).digest()[:4]
+        return key_id(self.name, ED25519, self.key)
 
     @property
     def vkey(self) -> str:
@@ -63,18 +62,10 @@ class PublicKey:
     @classmethod
     def read(cls, vkey: str) -> "PublicKey":
         """Raises NoteError for what is no vkey of type Ed25519."""
-        name, id, raw = _key_parts(vkey)
-        found = cls(name, raw)
-        if found.id.hex() != id:
-            raise NoteError("the key's id does not belong to the key")
-        return found
+        return cls(*read_vkey(vkey, ED25519))
 
     def signed(self, text: bytes, signature: bytes) -> bool:
-        try:
-            Ed25519PublicKey.from_public_bytes(self.key).verify(signature, text)
-        except InvalidSignature:
-            return False
-        return True
+        return is_signed(self.key, text, signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +94,7 @@ class SigningKey:
         """Raises NoteError for what is no skey of type Ed25519, and never shows it."""
         if not skey.startswith(_PRIVATE):
             raise NoteError(f"a signing key starts with {_PRIVATE}")
-        name, id, raw = _key_parts(skey.removeprefix(_PRIVATE))
+        name, id, raw = _key_parts(skey.removeprefix(_PRIVATE), ED25519)
         found = cls(name, raw)
         if found.public.id.hex() != id:
             raise NoteError("the key's id does not belong to the key")
@@ -113,15 +104,37 @@ class SigningKey:
         return Ed25519PrivateKey.from_private_bytes(self.seed).sign(text)
 
 
-def _key_parts(said: str) -> tuple[str, str, bytes]:
+def key_id(name: str, type: bytes, key: bytes) -> bytes:
+    """A key's short name, as signatures carry it."""
+    return hashlib.sha256(name.encode() + b"\n" + type + key).digest()[:4]
+
+
+def read_vkey(vkey: str, type: bytes) -> tuple[str, bytes]:
+    """Name and 32 bytes of an Ed25519 key that signs in the way of `type`. Raises NoteError."""
+    name, id, raw = _key_parts(vkey, type)
+    if key_id(name, type, raw).hex() != id:
+        raise NoteError("the key's id does not belong to the key")
+    return name, raw
+
+
+def is_signed(key: bytes, text: bytes, signature: bytes) -> bool:
+    """Whether this is the Ed25519 signature of the key over the text."""
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, text)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _key_parts(said: str, type: bytes) -> tuple[str, str, bytes]:
     """Name, id and the 32 bytes of `NAME+ID+KEY`."""
     parts = said.split("+", 2)
     if len(parts) != 3 or not _NAME.fullmatch(parts[0]):
         raise NoteError("a key is written NAME+ID+KEY")
     name, id, key = parts
     raw = unbase64(key)
-    if raw[:1] != ED25519 or len(raw) != 33:
-        raise NoteError("this is not an Ed25519 key")
+    if raw[:1] != type or len(raw) != 33:
+        raise NoteError(f"this is not an Ed25519 key of type 0x{type.hex()}")
     return name, id, raw[1:]
 
 
@@ -130,6 +143,10 @@ class Signature:
     name: str
     id: bytes
     value: bytes
+
+    @property
+    def line(self) -> bytes:
+        return f"— {self.name} {rebase64(self.id + self.value)}\n".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +172,12 @@ class Note:
 
 def sign(text: bytes, keys: Sequence[SigningKey]) -> bytes:
     """The note, signed with each of the keys."""
-    lines = [f"— {key.name} {rebase64(key.public.id + key.sign(text))}\n".encode() for key in keys]
-    return b"".join([text, b"\n", *lines])
+    return write(text, [Signature(key.name, key.public.id, key.sign(text)) for key in keys])
+
+
+def write(text: bytes, signatures: Iterable[Signature]) -> bytes:
+    """The note as it is kept."""
+    return b"".join([text, b"\n", *(signature.line for signature in signatures)])
 
 
 def parse(raw: bytes) -> Note:
