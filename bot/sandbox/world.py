@@ -40,6 +40,7 @@ class World:
     async def settled(self) -> None:
         """Return when the bot has done everything that is due, and Slack knows of it."""
         await self.bot.background.drain(5)
+        await self.bot.anchoring.round()
         await self.bot.worker.settled()
         await self.slack.settled()
 
