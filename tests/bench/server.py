@@ -24,6 +24,7 @@ from bot.core.events import Grounds
 from bot.core.policy import Policy
 from bot.core.reasons import ReasonCode
 from bot.core.subject import AccountState, Observed, Snapshot, SubjectId
+from bot.engine import Done
 from bot.platforms import demo
 from bot.sandbox.clock import SandboxClock
 from bot.settings import Settings
@@ -124,7 +125,7 @@ class Bench:
                 self.called, self.woken_at = False, time.perf_counter()
             await begin()
 
-        def call() -> None:
+        def call(done: Done) -> None:
             self.called = True
 
         made.engine.committed.append(call)

@@ -4,10 +4,13 @@ import hashlib
 import resource
 import sqlite3
 import time
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from bot.core.events import Filed
 from bot.ledger.verify import verify
+from bot.store import scripts
 from bot.store.migrations import STEPS
 from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.store.trail import Trail, columns
@@ -41,6 +44,25 @@ def build(path: Path, n: int) -> None:
     fill(db)
     db.execute("COMMIT")
     db.close()
+
+
+def multiply(path: Path, stream: str, entries: int) -> None:
+    """Let a request that has ended happen over and over, until there are so many entries more."""
+
+    def again(tx: Tx, first: int, n: int) -> None:
+        for id in (f"R-{first + i}" for i in range(n)):
+            happened = [
+                event.model_copy(update={"request": id}) if isinstance(event, Filed) else event
+                for event in life
+            ]
+            scripts.append(tx, id, None, happened)
+        tx.execute("DELETE FROM outbox")
+
+    store = SqliteStore(path)
+    life = [event for _, event in store.run_now(lambda tx: scripts.events(tx, stream))]
+    for first in range(1_000, 1_000 + entries // len(life), 500):
+        store.run_now(partial(again, first=first, n=500))
+    store.close()
 
 
 def bare(path: Path) -> float:

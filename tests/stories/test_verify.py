@@ -147,7 +147,7 @@ async def test_the_manager_is_told_how_far_it_is_verified_and_anchored(
         f"{n} entries verified, anchored to #{head.size} in #anchors at "
         f"<!date^{(s.w.clock.now() - 1_000) // 1000}^"
     )
-    assert f", 2 newer not yet anchored\n:white_check_mark: *{n} entries verified" in said
+    assert f", 2 newer not yet anchored\n:white_check_mark: *{n} entries verified*, anch" in said
     assert "<https://sandbox.slack.com/archives/C03ANC/p1|where it stands>" in said
     assert f"over {n} entries · this query is an entry of the trail" in said
 
@@ -311,7 +311,7 @@ async def test_an_anchor_that_cannot_be_read_is_replaced_by_our_note_and_it_is_s
     shelf.trouble = "Slack could not be reached"
     said = await ask(s)
     assert "verified, anchored nowhere" in said
-    assert f"*#anchors*: by our own note it took one over #{head.size}, which proves less" in said
+    assert f"*#anchors*: by our own note it took a checkpoint over #{head.size}" in said
     assert ":warning: it could not be read: Slack could not be reached" in said
 
 

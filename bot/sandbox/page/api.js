@@ -15,6 +15,7 @@ async function post(path, body) {
 
 export const act = (who, what, more = {}) => post("/api/act", { who, do: what, ...more });
 export const skip = (minutes) => post("/api/skip", minutes ? { minutes } : {});
+export const tamper = (way) => post("/api/tamper", { way });
 export const reset = () => post("/api/reset", {});
 
 export async function hood(kind, after) {

@@ -23,6 +23,8 @@ export function avatar(id, name, bot = false) {
   return made;
 }
 
+const otherApp = () => h("span.avatar.other-app", { "aria-hidden": "true" }, icon("scroll"));
+
 export function mark() {
   const made = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   made.setAttribute("viewBox", "0 0 32 32");
@@ -188,7 +190,8 @@ function empty(state, app) {
 }
 
 function messageNode(message, ctx, app, withThread) {
-  const bot = Boolean(message.bot_id);
+  const other = message.subtype === "bot_message"; // another app, through its webhook
+  const bot = Boolean(message.bot_id) && !other;
   const slackbot = message.user === "USLACKBOT";
   const at = Number(message.ts) * 1000;
   const name = bot ? "No Lone Zone" : slackbot ? "Slackbot" : ctx.people[message.user]?.name ?? message.name;
@@ -201,7 +204,7 @@ function messageNode(message, ctx, app, withThread) {
       "p.by",
       {},
       h("b", {}, name),
-      bot && h("span.tag", {}, "app"),
+      (bot || other) && h("span.tag", {}, other ? "another app" : "app"),
       h("time", { dateTime: new Date(at).toISOString(), title: `${day(at)} ${clock(at, true)}` }, clock(at)),
       message.edited && !message.blocks?.some((b) => b.type === "header") && h("span.edited", {}, "edited"),
     ),
@@ -230,7 +233,7 @@ function messageNode(message, ctx, app, withThread) {
     );
   }
   const kind = message.ephemeral ? "article.message.private" : "article.message";
-  return h(kind, { "aria-label": `${name}, ${clock(at)}`, data: { ts: message.ts } }, avatar(message.user, name, bot || slackbot), h("div.message-body", {}, parts));
+  return h(kind, { "aria-label": `${name}, ${clock(at)}`, data: { ts: message.ts } }, other ? otherApp() : avatar(message.user, name, bot || slackbot), h("div.message-body", {}, parts));
 }
 
 function renderHome(log, state, ctx) {
@@ -287,7 +290,7 @@ const COMMANDS = [
 ];
 const WORDS = {
   "/request-deactivate": [["status", "where the open requests stand"], ["help", "all there is to type"], ["veto R-", "stop a request"], ["withdraw R-", "take your own back"]],
-  "/audit": [["R-1", "one request, entry by entry"], ["by:bruno", "what one person did"], ["state:vetoed", "requests by state"], ["help", "all there is to ask"]],
+  "/audit": [["R-1", "one request, entry by entry"], ["by:bruno", "what one person did"], ["state:vetoed", "requests by state"], ["verify", "is the trail what it was?"], ["help", "all there is to ask"]],
 };
 
 export function setUpComposer(app) {

@@ -11,16 +11,21 @@ const KINDS = {
   entries: { title: "Ledger", about: "The append-only trail: one entry for each event, in canonical bytes. What may have to be erased one day is sealed.", row: entryRow, detail: entryDetail },
 };
 
+// A tab beside them, with a panel of its own: see tamper.js.
+const TAMPER = { title: "Tamper", about: "Behind the bot's back: edit its database, as whoever runs the machine could." };
+const TABS = { ...KINDS, tamper: TAMPER };
+
 let kind = "entries";
 let world = 0;
+let tampered = 0; // how often the ledger was changed behind the bot's back
 let rows = { deliveries: [], calls: [], entries: [] };
 let chosen = { deliveries: null, calls: null, entries: null };
 let reading = false;
 
 export function setUpHood(app) {
-  for (const name of Object.keys(KINDS)) $(`tab-${name}`).addEventListener("click", () => show(name, app));
+  for (const name of Object.keys(TABS)) $(`tab-${name}`).addEventListener("click", () => show(name, app));
   $("hood-tabs").addEventListener("keydown", (event) => {
-    const names = Object.keys(KINDS);
+    const names = Object.keys(TABS);
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     const next = names[(names.indexOf(kind) + step + names.length) % names.length];
@@ -31,13 +36,16 @@ export function setUpHood(app) {
 
 export function show(name, app) {
   kind = name;
-  for (const one of Object.keys(KINDS)) {
+  for (const one of Object.keys(TABS)) {
     const on = one === name;
     $(`tab-${one}`).setAttribute("aria-selected", String(on));
     $(`tab-${one}`).tabIndex = on ? 0 : -1;
   }
+  $("hood-about").textContent = TABS[name].about;
+  $("hood-panel").hidden = name === "tamper";
+  $("tamper-panel").hidden = name !== "tamper";
+  if (name === "tamper") return;
   $("hood-panel").setAttribute("aria-labelledby", `tab-${name}`);
-  $("hood-about").textContent = KINDS[name].about;
   draw(app);
   renderHood(app.state, app);
 }
@@ -49,23 +57,31 @@ export async function renderHood(state, app) {
     world = state.world;
     rows = { deliveries: [], calls: [], entries: [] };
     chosen = { deliveries: null, calls: null, entries: null };
-    draw(app);
+    tampered = 0;
+    if (kind !== "tamper") draw(app);
   }
-  if (reading) return;
+  if (tampered !== state.tampered.length) {
+    tampered = state.tampered.length;
+    rows.entries = []; // some are others now
+    $("hood-detail").dataset.sign = "";
+  }
+  if (reading || kind === "tamper") return;
   reading = true;
   const read = kind;
   try {
-    while (rows[read].length < app.state.hood[read]) {
-      const answer = await api.hood(read, rows[read].length);
+    while (last(read) < app.state.hood[read]) { // not how many: one may be missing
+      const answer = await api.hood(read, last(read));
       if (answer.world !== world || !answer.rows.length) break;
       rows[read].push(...answer.rows);
     }
   } finally {
     reading = false;
   }
-  draw(app);
-  if (read !== kind) renderHood(app.state, app);
+  if (read === kind) draw(app);
+  else renderHood(app.state, app);
 }
+
+const last = (name) => rows[name].at(-1)?.n ?? 0;
 
 function draw(app) {
   const list = $("hood-list");

@@ -8,6 +8,7 @@ import * as chat from "./chat.js";
 import * as hood from "./hood.js";
 import { renderModal } from "./modal.js";
 import { renderPlatform } from "./platform.js";
+import { renderTamper, setUpTamper } from "./tamper.js";
 import { clock, countdown, day, span } from "./text.js";
 import { setUpTour, tourTick } from "./tour.js";
 
@@ -165,7 +166,15 @@ function render() {
   renderPlatform(state, app);
   renderClock();
   hood.renderHood(state, app);
+  renderTamper(state, app);
+  renderStopped(state);
   tourTick(app);
+}
+
+// The bot does not go on from a broken trail; the page says so.
+function renderStopped({ stopped }) {
+  $("stopped").hidden = !stopped;
+  $("stopped-why").textContent = stopped && `${stopped[0].toUpperCase()}${stopped.slice(1)}.`;
 }
 
 const at = ({ view, channel, ts }) => (view ? { view } : { channel, ts });
@@ -249,6 +258,7 @@ setUpClock();
 chat.setUpComposer(app);
 chat.setUpThread(app);
 hood.setUpHood(app);
+setUpTamper(app);
 setUpTour(app);
 $("reset").addEventListener("click", () => app.reset());
 $("hood-toggle").addEventListener("click", () => {
@@ -271,7 +281,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && app.thread && $("thread").contains(document.activeElement)) $("thread-close").click();
 });
 app.pane("chat");
-hood.show("entries", { ...app, state: { hood: { deliveries: 0, calls: 0, entries: 0 }, people: [] }, hoodOpen: () => false });
+hood.show("entries", { ...app, state: { hood: { deliveries: 0, calls: 0, entries: 0 }, tampered: [], people: [] }, hoodOpen: () => false });
 document.body.classList.toggle("still", still());
 document.body.append(h("div", { id: "tour-layer" }));
 app.become(app.who);

@@ -9,11 +9,11 @@ from bot.ledger.verify import Fault, Finding
 from bot.slack.views.common import Blocks, context, escape, section, when
 
 _MEANS = {
-    Fault.EDITED: "An entry, or a value kept beside one, was changed after it was written.",
-    Fault.MISSING: "An entry, or a value kept beside one, was taken out.",
-    Fault.INSERTED: "Something was put in that the bot never wrote.",
-    Fault.REORDERED: "Entries were put into another order.",
-    Fault.TRUNCATED: "The end of the trail was cut off.",
+    Fault.EDITED: "It was changed past the bot, or the disk is damaged.",
+    Fault.MISSING: "It was taken out past the bot.",
+    Fault.INSERTED: "It was put in past the bot, which never wrote it.",
+    Fault.REORDERED: "They were put into another order past the bot.",
+    Fault.TRUNCATED: "The end of the trail was cut off past the bot.",
     Fault.FORKED: "Entries were replaced and everything else was made to fit: this is another trail"
     " than the one whose checkpoint is kept outside.",
     Fault.COLUMN: "What an entry is found by was changed; the entry itself says otherwise.",
@@ -35,6 +35,7 @@ _NOWHERE = (
     ":warning: It was held against nothing that others keep: whoever has the machine and the key could"
     " have rewritten all of it."
 )
+_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}", re.ASCII)
 _LINK = re.compile(r"https?://[^\s<>|]+", re.ASCII)
 
 
@@ -57,8 +58,9 @@ def so_far(run: Run, joined: bool) -> tuple[str, Blocks]:
 
 def whole(found: Found, recorded: bool = True) -> tuple[str, Blocks]:
     """What came of it. `recorded`: that it was asked is an entry of the trail."""
-    text = _wrong(found.verified.findings[0]) if found.wrong else _right(found)
-    blocks = [section(f":x: *{text}*" if found.wrong else f":white_check_mark: *{text}*")]
+    first, rest = _wrong(found.verified.findings[0]) if found.wrong else _right(found)
+    sign = ":x:" if found.wrong else ":white_check_mark:"
+    blocks = [section(f"{sign} *{first}*{rest}")]
     if found.wrong:
         blocks += [section(_told(finding)) for finding in found.verified.findings[:5]]
         blocks.append(section(_DO))
@@ -72,7 +74,7 @@ def whole(found: Found, recorded: bool = True) -> tuple[str, Blocks]:
         foot.append(f"root `{rebase64(found.verified.root)}` over {_entries(found.verified.size)}")
     if recorded:
         foot.append("this query is an entry of the trail")
-    return text, [*blocks, context(" · ".join(foot))]
+    return first + rest, [*blocks, context(" · ".join(foot))]
 
 
 # --- in words --------------------------------------------------------------------------------
@@ -94,20 +96,22 @@ def _so_far(since: Since | None) -> str:
     )
 
 
-def _right(found: Found) -> str:
+def _right(found: Found) -> tuple[str, str]:
+    """The sentence, in two parts: the first is what counts."""
     size, best = found.verified.size, found.best
+    verified = f"{_entries(size)} verified"
     if best is None:
-        return f"{_entries(size)} verified, anchored nowhere"
-    text = f"{_entries(size)} verified, anchored to #{best.size:,} in {_name(best)}"
+        return verified, ", anchored nowhere"
+    anchored = f", anchored to #{best.size:,} in {_where(best)}"
     if best.at is not None:
-        text += f" at {when(best.at)}"
+        anchored += f" at {when(best.at)}"
     newer = size - best.size
-    return text + (f", {newer:,} newer not yet anchored" if newer else ", nothing newer")
+    return verified, anchored + (f", {newer:,} newer not yet anchored" if newer else "")
 
 
-def _wrong(first: Finding) -> str:
+def _wrong(first: Finding) -> tuple[str, str]:
     where = "" if first.entry is None else f" The first that is wrong is entry {first.entry:,}."
-    return f"The trail is not as it was: {first.fault}.{where}"
+    return f"The trail is not as it was: {first.fault}.", where
 
 
 def _told(finding: Finding) -> str:
@@ -117,19 +121,23 @@ def _told(finding: Finding) -> str:
 
 def _anchor(anchor: Held, found: Found) -> str:
     """What an anchor keeps, and what is to be known of it."""
-    name = f"*{_name(anchor)}*"
+    name = f"*{_where(anchor)}*"
+    taken = "" if anchor.at is None else f" of {when(anchor.at)}"
     if not anchor.heads:
         said = f"{name} keeps no checkpoint of this trail yet"
     elif not anchor.read_back:
-        said = f"{name}: by our own note it took one over #{anchor.size:,}, which proves less"
-    elif anchor in found.agreeing:
-        said = f":white_check_mark: {name} keeps one over #{anchor.size:,}, and the trail agrees with it"
+        said = (
+            f"{name}: by our own note it took a checkpoint over #{anchor.size:,}{taken}, which proves"
+            " less"
+        )
     else:
-        said = f"{name} keeps one over #{anchor.size:,}"
-    if anchor.at is not None:
-        said += f", of {when(anchor.at)}"
-    if anchor.place:
-        said += f" ({_place(anchor.place)})"
+        said = f"{name} keeps a checkpoint over #{anchor.size:,}{taken}"
+        if anchor in found.agreeing:
+            said = f":white_check_mark: {said}: the trail agrees with it"
+    if _LINK.fullmatch(anchor.place) and len(anchor.place) < 500:
+        said += f" (<{anchor.place}|where it stands>)"
+    elif anchor.place and not _CHANNEL.fullmatch(anchor.place):
+        said += f" ({escape(one_line(anchor.place, 200))})"
     if anchor.trouble is not None:
         said += f" · :warning: {escape(one_line(anchor.trouble, 300))}"
     if anchor.weak is not None:
@@ -137,14 +145,11 @@ def _anchor(anchor: Held, found: Found) -> str:
     return said
 
 
-def _name(anchor: Held) -> str:
+def _where(anchor: Held) -> str:
+    """An anchor by its name, or by that of the channel that it posts to."""
+    if _CHANNEL.fullmatch(anchor.place):
+        return f"<#{anchor.place}>"
     return escape(one_line(anchor.name, 80))
-
-
-def _place(place: str) -> str:
-    if _LINK.fullmatch(place) and len(place) < 500:
-        return f"<{place}|where it stands>"
-    return escape(one_line(place, 200))
 
 
 def _entries(n: int) -> str:
