@@ -12,7 +12,7 @@ from bot.core.request import Phase, Request
 from bot.sandbox.platform import SandboxPlatform
 from bot.sandbox.slack import FakeSlack, Hand
 from bot.sandbox.slack.records import Message, View
-from bot.sandbox.world import LOBBY, REVIEW, World
+from bot.sandbox.world import ANCHORS, LOBBY, REVIEW, World
 from bot.store import scripts
 
 START = 1_790_000_000_000  # an instant in 2026
@@ -27,7 +27,7 @@ FORM = {"reason.value": "impersonation", "what.value": "Pretends to be the presi
 POLICY: dict[str, Any] = {
     "version": 1,
     "workspace": "T01TEST",
-    "channels": {"review": REVIEW},
+    "channels": {"review": REVIEW, "anchors": ANCHORS},
     "people": {
         "agents": {"users": [AGENT]},
         "managers": {"users": [MAX]},

@@ -1,10 +1,7 @@
 """Checkpoints leave the house, and what is strict waits until they have."""
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from bot.anchoring import EVERY, believed
 from bot.core.request import Phase
@@ -12,20 +9,11 @@ from bot.ledger import checkpoint
 from bot.ledger.checkpoint import Checkpoint, short
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Error
-from bot.sandbox.world import ANCHORS, ORIGIN, World, world
+from bot.sandbox.world import ANCHORS, ORIGIN, REVIEW, world
 from bot.store import scripts, tree
 from bot.store.anchors import anchored
 from bot.store.tx import Tx
 from stories.telling import AGENT, LENA, MINUTE, PRESIDENT, SECOND, TESSA, Story, policy, text_of
-
-WITH_ANCHORS = {"review": "C02REV", "anchors": ANCHORS}
-
-
-@pytest.fixture
-async def w(clock: SandboxClock, tmp_path: Path) -> AsyncIterator[World]:
-    made = world(clock, tmp_path / "nolone.db", policy=policy(channels=WITH_ANCHORS))
-    async with made as w:
-        yield w
 
 
 def kept(s: Story) -> list[Checkpoint]:
@@ -156,7 +144,8 @@ async def test_a_log_that_was_rewritten_is_not_signed_any_more(s: Story) -> None
 async def test_a_top_tier_that_does_not_wait_says_so_on_its_card(
     clock: SandboxClock, tmp_path: Path
 ) -> None:
-    async with world(clock, tmp_path / "nolone.db", policy=policy()) as w:
+    alone = policy(channels={"review": REVIEW})
+    async with world(clock, tmp_path / "nolone.db", policy=alone) as w:
         s = Story(w)
         await s.file("@president")
         assert "does not wait until somebody outside keeps" in text_of(s.card())

@@ -20,16 +20,17 @@ from bot.ledger.verify import Verified
 from bot.ports import AnchorError, Consistency, Published
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Error
-from bot.sandbox.world import ORIGIN, World, world
+from bot.sandbox.world import ORIGIN, REVIEW, World, world
 from bot.store import scripts
 from bot.store.anchors import Anchored, keep_anchored
 from bot.store.sqlite import SqliteVisit
 from bot.store.trail import Trail
 from bot.store.tx import Tx
-from stories.telling import AGENT, LOBBY, MAX, OMAR, Story, text_of
+from stories.telling import AGENT, LOBBY, MAX, OMAR, Story, policy, text_of
 from tests.trail.test_tamper import DELETE, EDIT, TRUNCATE, regrow
 
 OTHER = SigningKey.made(ORIGIN)
+UNANCHORED = policy(channels={"review": REVIEW})  # the shelves are all the anchors there are
 
 
 class Shelf:
@@ -112,7 +113,9 @@ def weak() -> Shelf:
 
 @pytest.fixture
 async def w(clock: SandboxClock, tmp_path: Path, shelf: Shelf, weak: Shelf) -> AsyncIterator[World]:
-    async with world(clock, tmp_path / "nolone.db", anchors=[shelf, weak]) as made:
+    async with world(
+        clock, tmp_path / "nolone.db", policy=UNANCHORED, anchors=[shelf, weak]
+    ) as made:
         yield made
 
 
@@ -422,7 +425,7 @@ async def test_the_first_answer_already_says_when_something_is_wrong(
 async def test_the_bot_ends_without_waiting_for_it(
     clock: SandboxClock, tmp_path: Path, held_up: threading.Event
 ) -> None:
-    async with asyncio.timeout(10), world(clock, tmp_path / "other.db") as made:
+    async with asyncio.timeout(10), world(clock, tmp_path / "other.db", policy=UNANCHORED) as made:
         await ask(Story(made))
         made.bot.background._tasks.clear()  # who would be answered is not waited for here
     held_up.set()
