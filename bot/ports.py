@@ -94,6 +94,25 @@ class AnchorError(Exception):
     """An anchor did not take a checkpoint, or could not be read; the text says why, to people."""
 
 
+class Contradicted(AnchorError):
+    """What an anchor has seen and this log cannot both be: the log was set back, or is another one.
+
+    Trying again cannot help: somebody has to look.
+    """
+
+
+class SeenMore(AnchorError):
+    """An anchor has seen a larger log than the checkpoint that is kept here of it is over.
+
+    A log that has that many entries only lost the anchor's answer, and publishing anew mends it;
+    one that has fewer was set back.
+    """
+
+    def __init__(self, text: str, size: int) -> None:
+        super().__init__(text)
+        self.size = size
+
+
 class Published(NamedTuple):
     """A checkpoint that an anchor keeps."""
 
@@ -124,7 +143,8 @@ class Anchor(Protocol):
         """What may be the newest signed checkpoint that it keeps, the likeliest first; none where it
         has none. Others may write there too: it is the caller who believes signatures only.
 
-        `kept` is what it last gave us, for those who give nothing back.
+        `kept` is what it last gave us, for those who give nothing back; they raise SeenMore where
+        they know of more.
         """
         ...
 

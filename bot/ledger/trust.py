@@ -194,9 +194,9 @@ class _Reader:
                 raise TrustError(
                     f"line {n}: write: {_WRITTEN[word]}; a comment stands on a line of its own"
                 )
-            case [word, *_]:
+            case _:
                 raise TrustError(
-                    f"line {n}: {_said(word)!r} is none of log, witness, group, quorum; a comment"
+                    f"line {n}: {_said(words[0])!r} is none of log, witness, group, quorum; a comment"
                     " starts with #"
                 )
 
@@ -268,10 +268,11 @@ class _Reader:
 
     def _name(self, n: int, name: bytes, what: Witness | Group) -> None:
         if name == b"none":
-            raise TrustError(f"line {n}: none stands for nobody: choose another name")
+            raise TrustError(f"line {n}: none stands for nobody: choose another")
         if name in self._named:
             raise TrustError(
-                f"line {n}: {_said(name)} is in line {self._named[name][0]}: choose another name"
+                f"line {n}: {_said(name)} is a name already in line {self._named[name][0]}: choose"
+                " another"
             )
         self._named[name] = n, what
 
