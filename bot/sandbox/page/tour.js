@@ -6,6 +6,7 @@ import { icon } from "./icons.js";
 import { enter } from "./modal.js";
 import { choose } from "./platform.js";
 import { show as showHood } from "./hood.js";
+import { askMax, MAX, tamper } from "./tamper.js";
 
 const [BRUNO, TESSA, OMAR, LENA] = ["U01AGENT", "U02REV", "U03REV", "U05LEGAL"];
 const REQUEST = "/request-deactivate @president";
@@ -17,6 +18,7 @@ const card = (app) => channel(app, app.state.review)?.messages.find((m) => m.blo
 const cardText = (app) => JSON.stringify(card(app)?.blocks ?? "");
 const headline = (app) => card(app)?.blocks[0].text.text ?? "";
 const top = (app) => app.state.screen.views.at(-1);
+const caught = (app) => channel(app, app.state.review)?.messages.some((m) => m.ephemeral && m.text.includes("not as it was"));
 const refused = (app) => channel(app, app.state.review)?.messages.some((m) => m.ephemeral);
 
 async function until(test, ms = 8000) {
@@ -57,6 +59,12 @@ async function press(selector) {
   button.click();
 }
 
+async function afresh(app) {
+  const { world } = app.state;
+  await app.reset(true);
+  await until(() => app.state.world > world);
+}
+
 async function closeForms(app) {
   while (top(app)) {
     const { id } = top(app);
@@ -88,11 +96,7 @@ const STEPS = [
     ],
     next: "Begin",
     async leave(app) {
-      if (app.state.hood.deliveries || app.state.skipped > 999) {
-        const { world } = app.state;
-        await app.reset(true);
-        await until(() => app.state.world > world);
-      }
+      if (app.state.hood.deliveries || app.state.skipped > 999) await afresh(app);
       app.openHood(false);
       choose("acct-1000", app);
       await as(app, BRUNO, app.state.review);
@@ -205,9 +209,23 @@ const STEPS = [
     done: (app) => app.state.skipped >= 30 * 60_000,
   },
   {
+    who: MAX,
+    title: "And if somebody rewrites it?",
+    text: ["Every step stands in the ledger, with who and when. Whoever runs the machine can open that file, past the bot: let the veto be somebody else's there. Then Max, the manager, asks whether the trail is what it was."],
+    target: () => document.querySelector("#log .message.private:last-child"),
+    act: "Edit an entry, and ask as Max",
+    async run(app) {
+      if (!app.state.tampered.length) await tamper("edit", app);
+      await askMax(app);
+      await until(() => caught(app));
+    },
+    done: (app) => app.who === MAX && caught(app),
+    after: "Found, and the entry is named. What an outsider keeps, in #anchors, finds even what was made to fit.",
+  },
+  {
     title: "Gone for zero minutes",
     text: [
-      "The President never left Pipit. And every step of it, the wrong one and the right one, stands in the ledger, with who and when.",
+      "The President never left Pipit, and nobody can quietly say that it was otherwise.",
       "Now it is yours. File against the fake, @pres1dent: one approval, five minutes, and it does go. Then restore it.",
     ],
     target: () => $("pipit"),
@@ -221,6 +239,7 @@ const STEPS = [
     },
     async leave(app) {
       app.openHood(false);
+      if (app.state.tampered.length) await afresh(app);
       await as(app, BRUNO, app.state.review);
       choose("acct-1001", app);
       app.suggest("/request-deactivate @pres1dent");
