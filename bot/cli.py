@@ -254,17 +254,30 @@ def audit_export(dir: Path) -> None:
     type=click.Path(path_type=Path),
     help="The log's public keys, had from elsewhere than the log; can be given more than once.",
 )
-def audit_verify(dir: Path | None, against: tuple[Path, ...], vkey: tuple[Path, ...]) -> None:
+@click.option(
+    "--witnesses",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Who has to have cosigned each kept checkpoint: a policy of witnesses (tlog-policy).",
+)
+def audit_verify(
+    dir: Path | None, against: tuple[Path, ...], vkey: tuple[Path, ...], witnesses: Path | None
+) -> None:
     """Verify the trail: that in the database, or an export in DIR, without the database."""
+    if witnesses is not None and not against:
+        raise click.UsageError("Give a kept checkpoint by --against: witnesses cosign those.")
     try:
+        asked = None if witnesses is None else keys.witnesses(witnesses)
         known = [key for file in vkey for key in keys.public(file)]
         if dir is not None:
-            said = verifying.export(dir, known, against)
+            said = verifying.export(dir, known, against, asked)
         else:
             settings = read_settings(SigningSettings)
             if against and not known:  # a checkpoint has to be signed by somebody
                 known = [key.public for key in _signers(settings)]
-            said = verifying.database(settings.database, settings.nolone_origin, known, against)
+            said = verifying.database(
+                settings.database, settings.nolone_origin, known, against, asked
+            )
     except (SettingsError, StoreError, keys.KeyFileError) as e:
         raise Unknown(str(e)) from e
     except OSError as e:

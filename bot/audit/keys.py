@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.ledger import trust
 from bot.ledger.note import NoteError, PublicKey, SigningKey
 
 
@@ -60,6 +61,16 @@ def public(path: Path) -> tuple[PublicKey, ...]:
     if not keys:
         raise KeyFileError(f"{path} has no key.")
     return keys
+
+
+def witnesses(path: Path) -> trust.Policy:
+    """The policy in a file that says whose cosignatures are enough."""
+    try:
+        return trust.demanding(path.read_bytes())
+    except trust.TrustError as e:
+        raise KeyFileError(f"{path}: {e}.") from e
+    except OSError as e:
+        raise KeyFileError(f"{path}: {e.strerror}.") from e
 
 
 def text(keys: Sequence[PublicKey]) -> bytes:

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.audit import folder, keys
+from bot.core.text import utc
 from bot.ledger import checkpoint
 from bot.ledger.note import NoteError, PublicKey, rebase64
+from bot.ledger.trust import Policy
 from bot.ledger.verify import Fault, Finding, Kept, Verified
 from bot.store.sqlite import SqliteVisit
 from bot.store.trail import verify_trail
+
+_YEAR_9999 = 253_402_300_799  # its last second; a witness may say what it likes
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +22,19 @@ class Verdict:
     wrong: bool
 
 
-def database(path: Path, origin: str, known: Sequence[PublicKey], files: Sequence[Path]) -> Verdict:
+def database(
+    path: Path,
+    origin: str,
+    known: Sequence[PublicKey],
+    files: Sequence[Path],
+    witnesses: Policy | None = None,
+) -> Verdict:
     """The trail in the database, against the checkpoints that somebody kept.
 
+    `witnesses`: who has to have cosigned them.
     Raises StoreError, and OSError for a checkpoint that cannot be read.
     """
-    against, wrong = _kept(files, known, origin)
+    against, wrong = _kept(files, known, origin, witnesses)
     visit = SqliteVisit(path)
     try:
         found = visit.look(lambda tx: verify_trail(tx, against))
@@ -32,7 +43,12 @@ def database(path: Path, origin: str, known: Sequence[PublicKey], files: Sequenc
     return _verdict(str(path), found, wrong)
 
 
-def export(dir: Path, known: Sequence[PublicKey], files: Sequence[Path]) -> Verdict:
+def export(
+    dir: Path,
+    known: Sequence[PublicKey],
+    files: Sequence[Path],
+    witnesses: Policy | None = None,
+) -> Verdict:
     """An export, with these keys, or for want of any with those that came with it.
 
     Raises KeyFileError, and OSError for what cannot be read.
@@ -42,22 +58,32 @@ def export(dir: Path, known: Sequence[PublicKey], files: Sequence[Path]) -> Verd
     if len(names) != 1:
         raise keys.KeyFileError(f"These are the keys of several logs: {', '.join(sorted(names))}.")
     (origin,) = names
-    against, wrong = _kept(files, trusted, origin)
+    against, wrong = _kept(files, trusted, origin, witnesses)
     found = folder.verify_folder(dir, trusted, origin, against)
     return _verdict(str(dir), found, wrong, own_keys=not known)
 
 
 def _kept(
-    files: Sequence[Path], known: Sequence[PublicKey], origin: str
+    files: Sequence[Path], known: Sequence[PublicKey], origin: str, witnesses: Policy | None
 ) -> tuple[list[Kept], list[Finding]]:
     """The checkpoints in the files, and what is wrong with those that are none."""
     kept, wrong = [], []
     for file in files:
         try:
-            kept.append(Kept(str(file), checkpoint.read(file.read_bytes(), known, origin)))
+            raw = file.read_bytes()
+            head = checkpoint.read(raw, known, origin)
+            seen = "" if witnesses is None else _seen(raw, witnesses)
+            kept.append(Kept(f"{file}{seen}", head))
         except NoteError as e:
             wrong.append(Finding(Fault.SIGNATURE, None, f"{file}: {e}"))
     return kept, wrong
+
+
+def _seen(raw: bytes, witnesses: Policy) -> str:
+    """By whom a checkpoint was seen, in words. Raises BadSignature where that is not enough."""
+    when = witnesses.judge(raw).when
+    last = utc(min(max(when.values()), _YEAR_9999) * 1000)
+    return f" (cosigned by {len(when)} of {len(witnesses.counting)} witnesses, the last at {last})"
 
 
 def _verdict(

@@ -172,6 +172,8 @@ class FakeWitness:
                 return web.Response(text="— x AAAAAAAA\n" * 6000)
             case ["status", status]:
                 return web.Response(status=int(status), text="secret address 10.0.0.7")
+            case ["counts"]:
+                return size_told(f"{len(self.asked)}\n")
             case ["tells", size]:
                 return size_told(size + "\n")
             case ["tells-plainly", size]:
@@ -205,11 +207,7 @@ class FakeWitness:
             return size_told(f"{seen}\n")
         if before == size and root != seen_root:
             return web.Response(status=422 if self.mood == "as-litewitness" else 409)
-        if before == 0 or before == size:
-            good = not proof
-        else:
-            good = fits(before, seen_root, size, root, proof)
-        if not good:
+        if not fits(before, seen_root, size, root, proof):
             return web.Response(status=422)
         self.seen[origin] = size, root
         return web.Response(text=self._cosigned(text) + self.also)
@@ -243,6 +241,8 @@ class FakeWitness:
 
 
 def fits(old: int, old_root: bytes, size: int, root: bytes, proof: list[bytes]) -> bool:
+    if old in (0, size):
+        return not proof
     left = list(proof)
     try:
         return roots(old, size, left, old_root, True) == (old_root, root) and not left
