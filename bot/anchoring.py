@@ -17,7 +17,7 @@ from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.entry import LedgerBroken
 from bot.ledger.note import NoteError, PublicKey, SigningKey
 from bot.ledger.tree import consistency
-from bot.ports import Anchor, AnchorError
+from bot.ports import Anchor, AnchorError, Contradicted, SeenMore
 from bot.store import tree
 from bot.store.anchors import Anchored, anchored, keep_anchored
 from bot.store.tx import StoreError, Tx
@@ -30,10 +30,6 @@ AGAIN, AGAIN_MOST = (
     60_000,
 )  # ms until an anchor that failed is tried again; doubled each time
 PUBLISH_WITHIN = 20.0  # s
-
-
-class Unfit(AnchorError):
-    """The log is not what it was. Trying again cannot help: somebody has to look."""
 
 
 class Anchoring:
@@ -104,7 +100,7 @@ class Anchoring:
                 log.error("anchor %s: %s", name, text)
             self._troubles[name] = text
             failures = self._failures[name] = self._failures.get(name, 0) + 1
-            pause = AGAIN_MOST if isinstance(e, Unfit) else AGAIN << min(failures - 1, 5)
+            pause = AGAIN_MOST if isinstance(e, Contradicted) else AGAIN << min(failures - 1, 5)
             self._due[name] = now + min(pause, AGAIN_MOST)
             return
         self._troubles.pop(name, None)
@@ -117,7 +113,7 @@ class Anchoring:
             partial(_read, anchor.name, self._engine.origin), durable=False
         )
         if anchor.name not in self._asked:
-            held = await self.held(anchor, kept)
+            held = await self._held(anchor, kept, head.size)
             if held is not None:
                 await store.run(partial(_refuse_another, held, head, anchor.name), durable=False)
             self._asked.add(anchor.name)
@@ -138,9 +134,14 @@ class Anchoring:
         found = Anchored(anchor.name, head.size, head.root, now, published.place, published.signed)
         await store.run(partial(keep_anchored, found=found))
 
-    async def held(self, anchor: Anchor, kept: Anchored | None) -> Checkpoint | None:
-        """The newest checkpoint of ours that the anchor itself gives back. Raises AnchorError."""
-        candidates = await anchor.latest(kept.signed if kept else None)
+    async def _held(self, anchor: Anchor, kept: Anchored | None, size: int) -> Checkpoint | None:
+        """The newest checkpoint of ours that the anchor itself gives back; `size`: the log's own."""
+        try:
+            candidates = await anchor.latest(kept.signed if kept else None)
+        except SeenMore as e:
+            if e.size > size:
+                raise Contradicted(str(e)) from e
+            return None  # only its answer was lost
         return believed(candidates, self.known, self._engine.origin)
 
 
@@ -165,18 +166,18 @@ def _read(name: str, origin: str, tx: Tx) -> tuple[Checkpoint, Anchored | None]:
 
 
 def _refuse_another(before: Checkpoint, head: Checkpoint, name: str, tx: Tx) -> None:
-    """Raises Unfit unless `before` is the beginning of this log."""
+    """Raises Contradicted unless `before` is the beginning of this log."""
     if before.size > head.size:
-        raise Unfit(
+        raise Contradicted(
             f"it keeps a checkpoint over {before.size} entries, and the log has {head.size}: it was"
             " cut off, or set back to an older state. `nolone audit verify` says more"
         )
     try:
         root = tree.root_at(tx, before.size)
     except LookupError as e:
-        raise Unfit(f"{e}. `nolone audit verify` says more") from e
+        raise Contradicted(f"{e}. `nolone audit verify` says more") from e
     if root != before.root:
-        raise Unfit(
+        raise Contradicted(
             f"the first {before.size} entries are not those that it keeps a checkpoint of."
             " `nolone audit verify` says more"
         )
