@@ -245,7 +245,8 @@ def audit_export(dir: Path) -> None:
     multiple=True,
     metavar="CHECKPOINT",
     type=click.Path(path_type=Path),
-    help="A checkpoint that somebody kept; can be given more than once.",
+    help="A checkpoint that somebody kept, or what a card showed, '#12 · root a1b2c3d4e5f6'; can be"
+    " given more than once.",
 )
 @click.option(
     "--vkey",
@@ -273,11 +274,11 @@ def audit_verify(
             said = verifying.export(dir, known, against, asked)
         else:
             settings = read_settings(SigningSettings)
-            if against and not known:  # a checkpoint has to be signed by somebody
+            origin = settings.nolone_origin
+            signed = [file for file in against if verifying.shown(str(file), origin) is None]
+            if signed and not known:  # a checkpoint has to be signed by somebody
                 known = [key.public for key in _signers(settings)]
-            said = verifying.database(
-                settings.database, settings.nolone_origin, known, against, asked
-            )
+            said = verifying.database(settings.database, origin, known, against, asked)
     except (SettingsError, StoreError, keys.KeyFileError) as e:
         raise Unknown(str(e)) from e
     except OSError as e:

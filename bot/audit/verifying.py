@@ -1,5 +1,6 @@
 """Verifying the trail, in the database or in an export, and what was found in plain sentences."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +8,14 @@ from pathlib import Path
 from bot.audit import folder, keys
 from bot.core.text import utc
 from bot.ledger import checkpoint
+from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.note import NoteError, PublicKey, rebase64
 from bot.ledger.trust import Policy
 from bot.ledger.verify import Fault, Finding, Kept, Verified
 from bot.store.sqlite import SqliteVisit
 from bot.store.trail import verify_trail
 
+_SHOWN = re.compile(r"#?([1-9][0-9]{0,17}) *· *root *((?:[0-9a-f]{2}){6,32})")
 _YEAR_9999 = 253_402_300_799  # its last second; a witness may say what it likes
 
 
@@ -63,12 +66,27 @@ def export(
     return _verdict(str(dir), found, wrong, own_keys=not known)
 
 
+def shown(text: str, origin: str) -> Kept | None:
+    """What cards, receipts and notices show of the trail, `#12 · root a1b2c3d4e5f6`; None: it is not.
+
+    Nobody signed it, and it is short: it tells whoever saw it, and proves nothing to others.
+    """
+    found = _SHOWN.fullmatch(text.strip())
+    if found is None:
+        return None
+    head = Checkpoint(origin, int(found[1]), bytes.fromhex(found[2]))
+    return Kept(f"what was shown at #{head.size}", head)
+
+
 def _kept(
     files: Sequence[Path], known: Sequence[PublicKey], origin: str, witnesses: Policy | None
 ) -> tuple[list[Kept], list[Finding]]:
     """The checkpoints in the files, and what is wrong with those that are none."""
     kept, wrong = [], []
     for file in files:
+        if (mark := shown(str(file), origin)) is not None:
+            kept.append(mark)
+            continue
         try:
             raw = file.read_bytes()
             head = checkpoint.read(raw, known, origin)

@@ -70,7 +70,10 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A checkpoint to hold the log against. `own`: the one that came with the log itself."""
+    """A checkpoint to hold the log against. `own`: the one that came with the log itself.
+
+    Its root may be the beginning of one, as people were shown it.
+    """
 
     name: str
     head: Checkpoint
@@ -114,7 +117,7 @@ def _compare(
 ) -> Finding | None:
     head = kept.head
     if head.size <= size:
-        if roots[head.size] == head.root:
+        if roots[head.size].startswith(head.root):
             held.append(kept)
             return None
         since = max((k.head.size for k in held), default=0)

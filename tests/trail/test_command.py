@@ -219,6 +219,28 @@ def test_a_tree_that_is_not_the_entries_is_not_signed(house: House) -> None:
 # --- verify -------------------------------------------------------------------------------------------
 
 
+def test_the_trail_can_be_held_to_what_a_card_showed(house: House) -> None:
+    house.exported()
+    root = house.rows("SELECT hash FROM tree WHERE level = 2 AND idx = 0")[0][0]
+    assert isinstance(root, bytes)
+    for shown in (
+        f"#4 · root {root.hex()[:12]}",
+        f"4·root{root.hex()}",
+        f" 4 · root {root.hex()[:16]} ",
+    ):
+        done = house.run("audit", "verify", "--against", shown, key="")  # nobody signed it
+        assert (done.code, "It agrees with what was shown at #4" in done.text) == (0, True)
+        assert house.verify(house.export, "--against", shown).code == 0
+    other = f"#4 · root {(root[:5] + bytes([root[5] ^ 1])).hex()}"
+    for done in (house.verify("--against", other), house.verify(house.export, "--against", other)):
+        assert done.code == 1
+        assert "forked: what was shown at #4 is over 4 entries" in done.text
+    assert (
+        house.verify("--against", f"#4 · root {root.hex()[:11]}").code == 2
+    )  # too short to be one
+    assert "checkpoint ahead" in house.verify("--against", "#4000 · root a1b2c3d4e5f6").text
+
+
 def test_what_cannot_be_found_out_is_neither_right_nor_wrong(house: House) -> None:
     assert house.verify(house.folder / "nowhere").code == 2
     assert house.verify("--against", house.folder / "nowhere").code == 2
