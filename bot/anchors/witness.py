@@ -125,8 +125,7 @@ class _Peer:
                 raise NoAnswer("its answer (409) does not say what it has seen")
             if told == old:
                 raise NoAnswer("its answer (409) contradicts itself")
-            if told <= head.size:  # what is larger is believed for once, and asked again
-                self._seen = told
+            self._seen = told
             return told
         if answer.status == 422 and old:
             raise self._another(old)
@@ -144,9 +143,11 @@ class _Peer:
         try:
             found = note.parse(text + b"\n" + body)
         except NoteError:
-            raise NoAnswer("its answer is not understood") from None
+            found = None
+        if found is None or found.text != text:
+            raise NoAnswer("its answer is not understood")
         own = [s for s in found.signatures if (s.name, s.id) == (key.name, key.id)]
-        if found.text != text or not own:
+        if not own:
             raise NoAnswer("its answer has no cosignature by the key that the policy names")
         if any(key.cosigned(text, s.value) is None for s in own):
             raise NoAnswer("its cosignature is not over this checkpoint")

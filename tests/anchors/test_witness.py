@@ -302,10 +302,13 @@ async def test_cosignatures_of_unknown_keys_are_left_out(town: Town, log: Log) -
     assert cosigned_by(published.signed) == ["w1", "w2"]
 
 
-async def test_an_answer_cannot_smuggle_a_text_in(town: Town, log: Log) -> None:
-    town.witnesses[0].also = "\n— w1.example/w AAAAAAAA\n"
-    published = await publish(town.anchor(), log)
-    assert cosigned_by(published.signed) == ["w2", "w3"]
+async def test_an_answer_is_signatures_and_nothing_else(town: Town, log: Log) -> None:
+    town.witnesses[0].before = "Dear\n\n"
+    town.witnesses[1].also = "Yours\n"
+    with pytest.raises(AnchorError) as caught:
+        await publish(town.anchor("all"), log)
+    why = "its answer is not understood"
+    assert f"(w1: {why}; w2: {why})" in str(caught.value)
 
 
 async def test_a_note_has_sixteen_signatures_at_most_and_those_that_it_takes(

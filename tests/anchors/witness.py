@@ -120,7 +120,8 @@ class FakeWitness:
     name: str
     mood: str = "well"
     delays: list[float] = field(default_factory=list)  # of the next requests (s)
-    also: str = ""  # further lines of a good answer
+    before: str = ""  # what a good answer starts with
+    also: str = ""  # and what it ends with
     logs: dict[str, bytes] = field(default_factory=dict)  # the keys that it was told of
     seen: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     asked: list[bytes] = field(default_factory=list)
@@ -210,7 +211,7 @@ class FakeWitness:
         if not fits(before, seen_root, size, root, proof):
             return web.Response(status=422)
         self.seen[origin] = size, root
-        return web.Response(text=self._cosigned(text) + self.also)
+        return web.Response(text=self.before + self._cosigned(text) + self.also)
 
     def _is_signed(self, origin: str, text: str, below: str) -> bool:
         public = self.logs[origin]
