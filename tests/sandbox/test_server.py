@@ -22,7 +22,7 @@ from bot.sandbox.server import (
     serve,
 )
 from bot.sandbox.stage import ROLES
-from bot.sandbox.world import LOBBY, REVIEW
+from bot.sandbox.world import ANCHORS, LOBBY, REVIEW
 from bot.settings import SettingsError
 
 START = 1_790_000_000_000
@@ -455,3 +455,57 @@ def test_it_prints_one_address_and_ends_when_told(tmp_path: Path) -> None:
         rest, errors = process.communicate(timeout=10)
     assert (process.returncode, rest, errors) == (0, "", "")
     assert list(tmp_path.iterdir()) == []
+
+
+# --- behind the bot's back -----------------------------------------------------------------------
+
+
+async def test_what_was_tampered_with_is_said_in_words_and_a_fresh_world_knows_nothing_of_it(
+    page: Page, served: Served
+) -> None:
+    await file(page, served)
+    status, answer = await post(page, "/api/tamper", {"way": "edit"})
+    said = "Entry 2 said that Bruno filed R-1. Now it says Tessa."
+    assert (status, answer["said"]) == (200, said)
+    assert (await seen_by(page, "U09MANAGER"))["tampered"] == [said]
+    verify = {"command": "/audit", "text": "verify", "channel": LOBBY}
+    await act(page, "U09MANAGER", "command", **verify)
+    (found,) = messages(await seen_by(page, "U09MANAGER"), LOBBY)
+    assert found["text"].startswith("The trail is not as it was: edited.")
+    await post(page, "/api/reset")
+    assert (await seen_by(page, "U09MANAGER"))["tampered"] == []
+
+
+async def test_what_cannot_be_tampered_with_is_said(page: Page, served: Served) -> None:
+    status, answer = await post(page, "/api/tamper", {"way": "edit"})
+    assert (status, answer["ok"]) == (409, False)
+    assert "file a request first" in answer["error"]
+    assert (await post(page, "/api/tamper", {"way": "burn"}))[0] == 400
+    assert (await seen_by(page, "U01AGENT"))["tampered"] == []
+
+
+async def test_a_bot_that_has_stopped_is_shown_and_a_reset_makes_another(
+    page: Page, served: Served
+) -> None:
+    await file(page, served)
+    assert (await seen_by(page, "U01AGENT"))["stopped"] == ""
+    await post(page, "/api/tamper", {"way": "delete"})
+    verify = {"command": "/audit", "text": "verify", "channel": LOBBY}
+    await act(page, "U09MANAGER", "command", **verify)
+    await asyncio.wait({served.sandbox.world.bot.working})
+    state = await seen_by(page, "U09MANAGER")
+    assert "the tree is not one over 1 entries" in state["stopped"]
+    assert messages(state, LOBBY)[0]["text"].startswith("The trail is not as it was: truncated.")
+    assert (await post(page, "/api/reset"))[0] == 200
+    assert (await seen_by(page, "U09MANAGER"))["stopped"] == ""
+
+
+async def test_the_anchors_channel_is_for_members_and_shows_what_another_app_posted(
+    page: Page, served: Served
+) -> None:
+    await served.sandbox.world.bot.anchoring.round()
+    (posted,) = messages(await seen_by(page, "U09MANAGER"), ANCHORS)
+    assert posted["name"] == "trail-keeper"
+    for stranger in ("U07GUEST", "U08OTHER"):
+        channels = (await seen_by(page, stranger))["screen"]["channels"]
+        assert ANCHORS not in [c["id"] for c in channels]
