@@ -8,7 +8,7 @@ from sqlite_utils import Database, Migrations
 
 from bot.ledger.entry import leaf_hash
 from bot.ledger.tree import Frontier
-from bot.store import tree
+from bot.store import search, tree
 
 AT_A_TIME = 1024  # entries, so that a database of any size is migrated in the same memory
 
@@ -166,6 +166,27 @@ STEPS: list[Step] = [
             signed BLOB NOT NULL
         ) WITHOUT ROWID;
         """,
+    ),
+    Step(
+        "0004 search",
+        """
+        CREATE TABLE words (
+            n INTEGER PRIMARY KEY, -- of the request
+            text TEXT NOT NULL
+        );
+        -- R-12 is 12
+        ALTER TABLE involved ADD COLUMN n INTEGER AS (CAST(substr(request, 3) AS INTEGER)) VIRTUAL;
+        CREATE INDEX involved_decided ON involved (person, n)
+            WHERE role IN ('Approved', 'Vetoed', 'SettlementProposed');
+        CREATE INDEX involved_vetoed ON involved (at) WHERE role = 'Vetoed';
+        CREATE INDEX requests_requester ON requests (requester, n, phase, tier);
+        CREATE INDEX requests_phase ON requests (phase, n, tier);
+        CREATE INDEX requests_tier ON requests (tier, n, phase);
+        CREATE INDEX requests_bare ON requests (substr(subject, instr(subject, ':') + 1));
+        CREATE INDEX requests_restored ON requests (ended_at)
+            WHERE action = 'restore' AND phase = 'executed';
+        """,
+        search.set_up,
     ),
 ]
 

@@ -27,6 +27,9 @@ _INDEX = {
     ),
     "involved": ("request, person, role, at", "request, person, role"),
     "claims": ("holder, subject", "holder, subject"),
+    "words": ("'R-' || n, text", "n"),
+    # in the order that it has of itself: it is the longest, and need not be sorted
+    "words_held": ("'R-' || doc, term, col, \"offset\"", "1 = 1"),
 }
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from bot.core.actions import ActionKind
 from bot.core.effects import effects, next_due
-from bot.core.events import Event, ExecutionStarted, Filed, PolicyAdopted, Queried
+from bot.core.events import Event, ExecutionStarted, Filed, PolicyAdopted, Queried, Reopened
 from bot.core.facts import Facts, Posted
 from bot.core.request import Request, evolve
 from bot.core.subject import Snapshot, SubjectId
 from bot.ledger.entry import Entry, Opening, read, write
-from bot.store import tree
+from bot.store import search, tree
 from bot.store.tx import Duplicate, Row, Stale, Tx, Values
 
 DAY = 24 * 60 * 60_000
@@ -132,6 +132,9 @@ def append(
             after = evolve(after, event)
             if isinstance(event, Filed):
                 _enter(tx, after)
+            elif isinstance(event, Reopened):
+                _enter_anew(tx, after)
+            search.put(tx, stream, openings)
             if isinstance(event, ExecutionStarted):
                 started = seq
             involved.append(
@@ -172,16 +175,32 @@ def _enter(tx: Tx, request: Request) -> None:
         raise Stale(subject)
     tx.execute(
         "INSERT INTO requests (n, id, version, action, tier, subject, handle, requester,"
-        " filed_at, undoes) VALUES (:n, :id, 0, :action, '', :subject, '', :requester,"
+        " filed_at, undoes) VALUES (:n, :id, 0, :action, :tier, :subject, :handle, :requester,"
         " :filed_at, :undoes)",
         n=int(request.id.removeprefix("R-")),
         id=request.id,
         action=request.action.value,
+        tier=request.pinned.tier,
         subject=subject,
+        handle=_handle(request),
         requester=request.requester,
         filed_at=request.filed_at,
         undoes=request.undoes,
     )
+
+
+def _enter_anew(tx: Tx, request: Request) -> None:
+    """Note what changes of a request only when it is reopened."""
+    tx.execute(
+        "UPDATE requests SET tier = :tier, handle = :handle WHERE id = :id",
+        id=request.id,
+        tier=request.pinned.tier,
+        handle=_handle(request),
+    )
+
+
+def _handle(request: Request) -> str:
+    return request.known.value.handle.casefold() if request.known.value else ""
 
 
 def _derive(tx: Tx, request: Request, started: int | None, now: int) -> None:
@@ -189,25 +208,27 @@ def _derive(tx: Tx, request: Request, started: int | None, now: int) -> None:
     ExecutionStarted among them."""
     ending = request.ending
     execution = request.execution
-    tx.execute(
-        "UPDATE requests SET version = :version, tier = :tier, handle = :handle,"
-        " quorum_at = :quorum_at, eta = :eta, started_seq = coalesce(:started, started_seq),"
-        " unknown_since = :unknown_since, phase = :phase, ended_at = :ended_at,"
-        " outcome = :outcome, due_at = :due_at WHERE id = :id",
+    tx.execute(  # each column that is set costs its indexes, whether or not its value is another
+        "UPDATE requests SET version = :version, quorum_at = :quorum_at, eta = :eta,"
+        " started_seq = coalesce(:started, started_seq), unknown_since = :unknown_since,"
+        " due_at = :due_at WHERE id = :id",
         id=request.id,
         version=request.version,
-        tier=request.pinned.tier,
-        handle=request.known.value.handle.casefold() if request.known.value else "",
         quorum_at=request.quorum_at,
         eta=request.eta,
         started=started,
         unknown_since=execution.unknown_since if execution else None,
-        phase=ending.phase.value if ending else None,
-        ended_at=ending.at if ending else None,
-        outcome=ending.outcome.value if ending and ending.outcome else None,
         due_at=next_due(request, now),
     )
     if ending is not None:
+        tx.execute(
+            "UPDATE requests SET phase = :phase, ended_at = :ended_at, outcome = :outcome"
+            " WHERE id = :id",
+            id=request.id,
+            phase=ending.phase.value,
+            ended_at=ending.at,
+            outcome=ending.outcome.value if ending.outcome else None,
+        )
         tx.execute("DELETE FROM claims WHERE holder = :id", id=request.id)
         tx.execute(  # what a restore was to undo, and is not known yet, holds its subject again
             "INSERT INTO claims (subject, holder) SELECT subject, id FROM requests"
