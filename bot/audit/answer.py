@@ -10,10 +10,11 @@ from bot.core.actions import ActionKind
 from bot.core.duration import DAY
 from bot.core.request import Phase, Request
 from bot.store import audit, scripts
-from bot.store.audit import Filters
+from bot.store.audit import Head
 from bot.store.tx import Tx
 
 PAGE_SIZE = 8  # of what is listed at once in Slack
+MOST = 1_000  # of what is listed in all
 SUMMARY_OF = 7 * DAY
 
 
@@ -67,7 +68,15 @@ class Summary:
 @dataclass(frozen=True, slots=True)
 class Requests:
     lines: tuple[Line, ...]
-    page: Page
+    page: Page  # its total: how many are listed
+    more: bool  # there are older ones, beyond the limit
+
+
+class Newest(NamedTuple):
+    """A request's newest entry, of which an export holds the proof."""
+
+    seq: int
+    leaf: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,8 @@ class Life:
     facts: tuple[tuple[str, Said], ...]
     steps: tuple[Step, ...]
     page: Page
+    newest: Newest
+    card: tuple[str, str] | None  # in Slack: its channel and ts
 
 
 Body = Help | Nothing | Summary | Requests | Life | Verify
@@ -88,6 +99,7 @@ class Answer:
     query: Query
     at: int  # as of when
     body: Body
+    head: Head  # of all entries that were considered
 
     @property
     def page(self) -> Page:
@@ -110,15 +122,23 @@ class Answer:
                 return 1
 
 
-def answer(tx: Tx, query: Query, now: int, page: int = 1, page_size: int = PAGE_SIZE) -> Answer:
-    """What `query` is answered as of `now` (ms). A page beyond the last is the last.
+def answer(
+    tx: Tx,
+    query: Query,
+    now: int,
+    page: int = 1,
+    page_size: int = PAGE_SIZE,
+    by: str | None = None,
+) -> Answer:
+    """What `query` is answered as of `now` (ms), to the person `by` in Slack, if it is one. A page
+    beyond the last is the last.
 
     Raises BadQuery for what is not answered.
     """
-    return Answer(query, now, _body(tx, query, now, page, page_size))
+    return Answer(query, now, _body(tx, query, now, page, page_size, by), audit.head(tx))
 
 
-def _body(tx: Tx, query: Query, now: int, page: int, page_size: int) -> Body:
+def _body(tx: Tx, query: Query, now: int, page: int, page_size: int, by: str | None) -> Body:
     match query.ask:
         case Ask.HELP:
             return Help()
@@ -126,31 +146,36 @@ def _body(tx: Tx, query: Query, now: int, page: int, page_size: int) -> Body:
             assert query.request is not None
             return _life(tx, query.request, now, page, page_size)
         case Ask.SUMMARY:
-            return _summary(tx, query, now, page_size)
+            return _summary(tx, now, page_size)
         case Ask.LIST:
             return _requests(tx, query, now, page, page_size)
         case Ask.VERIFY:
             return Verify()
-        case Ask.MINE | Ask.STATS | Ask.EXPORT:
+        case Ask.MINE:
+            if by is None:
+                raise BadQuery(
+                    "mine is for people in Slack. Name the person: by:U0123ABCD for what they filed,"
+                    " reviewer:U0123ABCD for what they decided on."
+                )
+            return _requests(tx, query, now, page, page_size, by)
+        case Ask.STATS | Ask.EXPORT:
             raise BadQuery(f"{query.ask} is not answered here.")
 
 
-def _requests(tx: Tx, query: Query, now: int, page: int, page_size: int) -> Requests:
-    if query.filters.words:
-        raise BadQuery("Words are not searched for yet.")
-    total = audit.count(tx, query.filters, now, query.asked)
-    if query.limit is not None:
-        total = min(total, query.limit)
-    shown = _page(page, total, page_size)
-    offset = (shown.number - 1) * page_size
-    lines = min(page_size, total - offset)
-    ids = audit.page(tx, query.filters, now, query.asked, lines, offset)
-    return Requests(tuple(_line(tx, id, now) for id in ids), shown)
+def _requests(
+    tx: Tx, query: Query, now: int, page: int, page_size: int, mine: str | None = None
+) -> Requests:
+    most = MOST if query.limit is None else query.limit
+    ids = audit.find(tx, query.filters, now, query.asked, most + 1, mine)
+    shown = _page(page, min(len(ids), most), page_size)
+    first = (shown.number - 1) * page_size
+    lines = tuple(_line(tx, id, now) for id in ids[:most][first : first + page_size])
+    return Requests(lines, shown, more=len(ids) > most)
 
 
-def _summary(tx: Tx, query: Query, now: int, page_size: int) -> Summary:
+def _summary(tx: Tx, now: int, page_size: int) -> Summary:
     since = now - SUMMARY_OF
-    found = audit.states(tx, Filters(since=since), now, now)
+    found = audit.states(tx, since, now)
     still_open, newest = audit.still_open(tx, page_size)
     return Summary(
         since=since,
@@ -175,6 +200,8 @@ def _life(tx: Tx, id: str, now: int, page: int, page_size: int) -> Life | Nothin
         facts=facts(request),
         steps=told[first : first + page_size],
         page=shown,
+        newest=Newest(*audit.newest(tx, id)),
+        card=scripts.post(tx, f"{id}/card"),
     )
 
 

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from bot.audit.answer import PAGE_SIZE, Answer, answer
-from bot.audit.query import parse
+from bot.audit.query import Ask, parse
 from bot.core.commands import HOST, Query
 from bot.core.decide import Refused, decide
 from bot.core.events import PolicyAdopted
 from bot.core.facts import Facts
+from bot.core.rules import Act
 from bot.engine import Engine
 from bot.ports import Clock
 from bot.store import scripts
@@ -37,8 +38,12 @@ async def ask(
     """
     now = engine.clock.now()
     query = parse(text, now if asked is None else asked)
-    found = await engine.store.run(lambda tx: answer(tx, query, now, page))
-    done = await engine.handle(Query(by, found.asked, found.named), delivery)
+    mine = query.ask is Ask.MINE
+    why = await engine.objection(Act.QUERY_MINE if mine else Act.QUERY, by)
+    if why is not None:
+        raise Refused(why)  # before anything is looked up
+    found = await engine.store.run(lambda tx: answer(tx, query, now, page, by=by))
+    done = await engine.handle(Query(by, found.asked, found.named, mine), delivery)
     if done.duplicate:  # it was decided, and recorded, only the first time
         raise Refused("This was answered already. Please ask again.")
     return found

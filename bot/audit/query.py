@@ -11,11 +11,13 @@ from enum import StrEnum
 from bot.core.duration import DAY, milliseconds
 from bot.core.request import Phase
 from bot.core.text import one_line
+from bot.store import search
 from bot.store.audit import Filters
 
 FORMATS = ("jsonl", "csv", "tiles")
 LONGEST = 300  # characters of a query; a page's button has to carry it
 MOST = 100  # of limit:
+SHORTEST = 3  # letters before *
 
 
 class Ask(StrEnum):
@@ -47,6 +49,7 @@ HELP: tuple[tuple[str, str], ...] = (
         "requests in which a phrase occurs; in quotes, or after words:, anything is searched for,"
         ' also what alone would mean something else, such as "vetoed"',
     ),
+    ("imperson*", "requests in which a word begins so"),
     ("limit:20", f"the newest so many at most, 1 to {MOST}"),
     ("mine", "what you filed or decided on; all agents and reviewers may ask that"),
     ("stats since:30d", "figures: how many, how fast, how they ended"),
@@ -243,9 +246,11 @@ def _plain(value: str) -> str:
 def _word(token: str) -> str:
     """A word or phrase to search for, as it was typed."""
     word = " ".join(_plain(_SLACK.sub(_as_typed, token.replace('"', ""))).split())
-    # of these is what the search takes for words; all else only stands between them
-    if not any(unicodedata.category(c)[0] in "LN" for c in unicodedata.normalize("NFKC", word)):
+    folded = search.fold(word)
+    if not folded:
         raise BadQuery(f"There is neither a letter nor a digit to search for in {_quoted(token)}.")
+    if word.endswith("*") and len(folded) < SHORTEST:
+        raise BadQuery(f"Before * there have to be at least {SHORTEST} letters: {_quoted(token)}.")
     return word
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from bot.audit.answer import Answer, Help, Life, Line, Nothing, Requests, Summary
+from bot.audit.folder import proof_name
 from bot.audit.life import ERASED, Said, Typed, When, Who
 from bot.audit.query import HELP
 from bot.audit.watching import Verify
 from bot.core.text import one_line, utc, visible
+from bot.ledger.note import rebase64
 
 PAGE_SIZE = 50
 _MOST = 4_000  # characters of what somebody typed
@@ -18,16 +20,27 @@ def text(answer: Answer) -> str:
         case Help():
             return "\n".join(_columns((f"nolone audit show {e}".rstrip(), m) for e, m in HELP))
         case Nothing(id):
-            return f"There is no request {id}."
+            lines = [f"There is no request {id}."]
         case Summary() as summary:
             lines = _summary(summary)
-        case Requests(lines=found, page=page):
-            lines = [f"{page.total} request{'' if page.total == 1 else 's'}", *_table(found)]
+        case Requests(lines=found, page=page, more=more):
+            lines = [_how_many(page.total, more), *_table(found)]
         case Life() as life:
             lines = _life(life)
         case Verify():
             return "On the command line it is `nolone audit verify`."
-    return "\n".join([*lines, *_pages(answer)])
+    return "\n".join([*lines, *_pages(answer), considered(answer)])
+
+
+def considered(answer: Answer) -> str:
+    size, root = answer.head
+    return f"considered: all {size} entries, up to #{size}, root {rebase64(root)}"
+
+
+def _how_many(n: int, more: bool) -> str:
+    if more:
+        return f"more than {n} requests: the newest {n}, and older ones by until:"
+    return f"{n} request{'' if n == 1 else 's'}"
 
 
 def _summary(found: Summary) -> list[str]:
@@ -48,7 +61,19 @@ def _life(life: Life) -> list[str]:
     (line,) = _table([life.line])
     steps = [(utc(s.at), _person(s.by), words(s.said)) for s in life.steps]
     facts = [(name, words(said)) for name, said in life.facts]
+    if life.card is not None:
+        facts.append(("card", "channel {}, message {}".format(*life.card)))
+    facts.append(("proof", proof(life)))
     return [line, *(f"  {row}" for row in _columns(facts)), *_columns(steps)]
+
+
+def proof(life: Life) -> str:
+    """Where the proof of a request is, and how it is come by."""
+    seq, leaf = life.newest
+    return (
+        f"its newest entry is #{seq}, leaf {leaf.hex()[:16]}…; an export holds"
+        f" {proof_name(life.line.id)}: nolone audit export DIR, nolone audit verify DIR"
+    )
 
 
 def _table(lines: Sequence[Line]) -> list[str]:

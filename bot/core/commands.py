@@ -128,6 +128,7 @@ class Query:
     by: str
     text: str
     answered: int
+    mine: bool = False  # of what they filed or decided on, and nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
             ]
         case Query():
             if not by.startswith(HOST):  # who is on the machine can read the file; it is recorded
-                allow(Act.QUERY)
+                allow(Act.QUERY_MINE if command.mine else Act.QUERY)
             asked = words(command.text)
             return [Queried(at=now, by=by, query=asked, answered=command.answered)]
         case AdoptPolicy():

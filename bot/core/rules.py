@@ -32,6 +32,7 @@ class Act(StrEnum):
     LOOK_UP = "look an account up to file on it"
     LOOK_UP_TO_RESTORE = "look an account up to restore it"
     QUERY = "query the trail"
+    QUERY_MINE = "query the trail for what they filed or decided on"
     LOOK = "look at a request"
 
 
@@ -145,7 +146,26 @@ def is_a_manager(
         return "The list of managers could not be read from Slack. Please try again."
     if person.id in facts.managers.members:
         return None
-    return f"Only managers can query the trail. Managers are: {mention(facts.managers.members)}."
+    return (
+        f"Only managers can query the trail. Managers are: {mention(facts.managers.members)}. "
+        "Agents and reviewers can ask for what they filed or decided on: /audit mine."
+    )
+
+
+@rule(Act.QUERY_MINE)
+def can_have_a_part_in_requests(
+    act: Act, request: Request | None, person: Person, facts: Facts, now: int
+) -> str | None:
+    lists = [facts.agents, facts.managers, *facts.groups.values()]
+    if any(m.fresh and person.id in m.members for m in lists):
+        return None
+    if not all(m.fresh for m in lists):
+        return "The lists of agents and reviewers could not be read from Slack. Please try again."
+    return (
+        "Only agents and reviewers can ask for what they filed or decided on. "
+        f"Agents are: {mention(facts.agents.members)}. "
+        f"Reviewers are those of {', '.join(sorted(facts.groups))}."
+    )
 
 
 @request_rule(Act.WITHDRAW)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot.audit.answer import Life
 from bot.audit.ask import ask
 from bot.audit.query import Ask, BadQuery, parse
 from bot.audit.watching import Verify
@@ -27,6 +28,7 @@ HELP = """\
 *`/request-deactivate veto R-n`*  stops a request (reviewers)
 *`/request-deactivate withdraw R-n`*  takes your own request back
 *`/request-restore HANDLE`*  asks for an account to be given back
+*`/audit mine`*  what you filed or decided on
 *`/audit help`*  the trail (managers)"""
 SHOWN = 20
 
@@ -113,20 +115,23 @@ class Commands:
         page: int = 1,
         asked: int | None = None,
     ) -> Reply:
-        """The answer to a manager's query, which is an entry before it is answered."""
-        if (why := await self._engine.objection(Act.QUERY, person)) is not None:
-            return _reply(why)  # before anything is looked up
+        """The answer to a query, which is an entry before it is answered."""
         try:
             found = await ask(self._engine, person, text, delivery=delivery, page=page, asked=asked)
-        except (BadQuery, Refused) as e:
+        except BadQuery as e:
             return _reply(escape(str(e)))
+        except Refused as e:
+            return _reply(str(e))
         except LedgerBroken as e:
             if parse(text, 0).ask is not Ask.VERIFY:
                 raise
             return await self._verifying.reply_unrecorded(body, e)
         if isinstance(found.body, Verify):
             return await self._verifying.reply(body)
-        said, blocks = audit_view.render(found)
+        card = None
+        if isinstance(found.body, Life) and found.body.card is not None:
+            card = await self._screen.permalink(*found.body.card)
+        said, blocks = audit_view.render(found, card)
         return {"text": said, "blocks": blocks}
 
 

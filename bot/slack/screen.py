@@ -17,6 +17,7 @@ from bot.slack.views.common import Block
 log = logging.getLogger(__name__)
 
 OPEN_WITHIN = 2.0  # s: a trigger lives for three
+LINK_WITHIN = 1.0  # s: it goes into an answer that has three
 
 Body = Mapping[str, Any]
 
@@ -53,6 +54,16 @@ class Screen:
             log.info("a form could not be updated: %s", error_of(e))
         except (ClientError, TimeoutError, OSError):
             log.info("a form could not be updated: Slack could not be reached")
+
+    async def permalink(self, channel: str, ts: str) -> str | None:
+        """The address of a message, if Slack says it while somebody waits for an answer."""
+        try:
+            async with asyncio.timeout(LINK_WITHIN):
+                said = await self._client.chat_getPermalink(channel=channel, message_ts=ts)
+        except (SlackApiError, ClientError, TimeoutError, OSError):
+            return None
+        link: str = said["permalink"]
+        return link if link.startswith("https://") and not set(link) & set("<>|") else None
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it after the acknowledgement."""

@@ -1,9 +1,13 @@
 """The transaction scripts that the trail is asked by. They read, and change nothing."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 from bot.core.actions import Outcome
 from bot.core.request import Phase
+from bot.ledger.entry import leaf_hash
+from bot.store import search, tree
 from bot.store.tx import Row, Tx
 
 
@@ -23,63 +27,195 @@ class Filters:
 
 # Request.phase in SQL: `phase` is stored for the closed ones only, the rest follows from the time.
 # `started_seq` stays when an attempt comes to nothing, so that one has to be looked for.
-_REQUESTS = """
-    WITH now_so AS (
-        SELECT r.*, CASE
-            WHEN phase IS NOT NULL THEN phase
-            WHEN unknown_since IS NOT NULL THEN 'unknown'
-            WHEN started_seq IS NOT NULL AND NOT EXISTS (
-                SELECT 1 FROM entries e WHERE e.stream = r.id AND e.seq > r.started_seq
-                AND e.kind = 'AttemptEnded') THEN 'executing'
-            WHEN eta IS NULL THEN 'open'
-            WHEN :now < eta THEN 'cooling off'
-            ELSE 'ready'
-        END AS state
-        FROM requests r
+_STATE = """
+    CASE
+        WHEN r.phase IS NOT NULL THEN r.phase
+        WHEN r.unknown_since IS NOT NULL THEN 'unknown'
+        WHEN r.started_seq IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM entries e WHERE e.stream = r.id AND e.seq > r.started_seq
+            AND e.kind = 'AttemptEnded') THEN 'executing'
+        WHEN r.eta IS NULL THEN 'open'
+        WHEN :now < r.eta THEN 'cooling off'
+        ELSE 'ready'
+    END
+"""
+_DECIDED = "d.role IN ('Approved', 'Vetoed', 'SettlementProposed')"
+_ITS = """
+    SELECT n FROM requests WHERE handle IN (:handle, '@' || :handle)
+    UNION SELECT n FROM requests WHERE subject = :account
+    UNION SELECT n FROM requests WHERE substr(subject, instr(subject, ':') + 1) = :account
+"""
+_SEARCH = "words_fts d"
+COUNTED = 10_000  # of those that a filter fits, at most, to find the one that the fewest fit
+FEW = 1_000  # so few that no search need be counted
+
+
+class _Way(NamedTuple):
+    """A filter: where those are that it fits, in the order of their numbers, and how to check one."""
+
+    source: str
+    where: str
+    check: str  # of r, a row of requests
+    n: str = "r.n"  # a request's number in the source; r.n where that is requests itself
+
+
+def _filed_by(param: str) -> _Way:
+    """Those that the person in a parameter filed."""
+    filed = f"r.requester = :{param}"
+    return _Way("requests r INDEXED BY requests_requester", filed, filed)
+
+
+def _decided_by(param: str) -> _Way:
+    """Those that the person in a parameter decided on."""
+    decided = f"d.person = :{param} AND {_DECIDED}"
+    return _Way(
+        "involved d INDEXED BY involved_decided",
+        decided,
+        f"EXISTS (SELECT 1 FROM involved d WHERE {decided} AND d.request = r.id)",  # noqa: S608
+        "d.n",
     )
-"""
-_MATCHING = """
-    FROM now_so
-    WHERE filed_at <= :asked
-    AND (:account IS NULL OR handle IN (:handle, '@' || :handle) OR subject = :account
-         OR substr(subject, instr(subject, ':') + 1) = :account)
-    AND (:by IS NULL OR requester = :by)
-    AND (:reviewer IS NULL OR id IN (
-         SELECT request FROM involved WHERE person = :reviewer
-         AND role IN ('Approved', 'Vetoed', 'SettlementProposed')))
-    AND (:state IS NULL OR state = :state)
-    AND (:tier IS NULL OR tier = :tier)
-    AND (:since IS NULL OR filed_at >= :since)
-    AND (:until IS NULL OR filed_at < :until)
-"""
-_COUNT = f"{_REQUESTS} SELECT count(*) AS n {_MATCHING}"
-_PAGE = f"{_REQUESTS} SELECT id {_MATCHING} ORDER BY n DESC LIMIT :limit OFFSET :offset"
-_STATES = f"{_REQUESTS} SELECT state, count(*) AS n {_MATCHING} GROUP BY state"
 
 
-def _params(filters: Filters, now: int, asked: int) -> dict[str, object]:
-    handle = filters.account and filters.account.removeprefix("@").casefold()
-    return {**asdict(filters), "handle": handle, "now": now, "asked": asked}
+_EVERY = _Way("requests r NOT INDEXED", "TRUE", "TRUE")
+_CLOSED = _Way("requests r INDEXED BY requests_phase", "r.phase = :state", "r.phase = :state")
+_LIVE = _Way(
+    "requests r INDEXED BY requests_phase",
+    f"r.phase IS NULL AND {_STATE} = :state",
+    f"r.phase IS NULL AND {_STATE} = :state",
+)
+_WAYS = {
+    "account": _Way(f"({_ITS}) d", "TRUE", f"r.n IN ({_ITS})", "d.n"),
+    "by": _filed_by("by"),
+    "mine": _filed_by("mine"),
+    "reviewer": _decided_by("reviewer"),
+    "decided": _decided_by("decided"),
+    "tier": _Way("requests r INDEXED BY requests_tier", "r.tier = :tier", "r.tier = :tier"),
+}
 
 
-def count(tx: Tx, filters: Filters, now: int, asked: int) -> int:
-    """How many requests match as of `now` (ms), of those filed by `asked` (ms)."""
-    (row,) = tx.query(_COUNT, **_params(filters, now, asked))
-    n: int = row["n"]
-    return n
+def _containing(words: Sequence[str]) -> _Way:
+    """Those in whose text there are these words. To ask the index of one request takes fifty times
+    as long as to look into its text."""
+    contained = " AND ".join(f"instr(w.text, :word{i})" for i in range(len(words)))
+    return _Way(
+        _SEARCH,
+        "d.words_fts MATCH :match",
+        f"EXISTS (SELECT 1 FROM words w WHERE w.n = r.n AND {contained})",  # noqa: S608
+        "d.rowid",
+    )
 
 
-def page(
-    tx: Tx, filters: Filters, now: int, asked: int, limit: int, offset: int
+class Head(NamedTuple):
+    """How many entries there are, and the root over them."""
+
+    size: int
+    root: bytes
+
+
+def head(tx: Tx) -> Head:
+    """The trail's head. Raises LedgerBroken where the tree is not theirs."""
+    (row,) = tx.query("SELECT coalesce(max(seq), 0) AS size FROM entries")
+    return Head(row["size"], tree.frontier(tx, row["size"]).root)
+
+
+def newest(tx: Tx, id: str) -> tuple[int, bytes]:
+    """The seq of a request's newest entry, and its leaf hash."""
+    (row,) = tx.query(
+        "SELECT seq, body FROM entries WHERE stream = :id ORDER BY version DESC LIMIT 1", id=id
+    )
+    return row["seq"], leaf_hash(row["body"])
+
+
+def find(
+    tx: Tx, filters: Filters, now: int, asked: int, most: int, mine: str | None = None
 ) -> tuple[str, ...]:
-    """The ids of those requests, the newest first."""
-    rows = tx.query(_PAGE, **_params(filters, now, asked), limit=limit, offset=offset)
-    return tuple(row["id"] for row in rows)
+    """The ids of the newest requests, `most` at most, that match as of `now` (ms), of those that
+    were filed by `asked` (ms); `mine`: and that this person filed or decided on.
+    """
+    handle = filters.account and filters.account.removeprefix("@").casefold()
+    params = {
+        **asdict(filters),
+        "handle": handle,
+        "now": now,
+        "match": search.match(filters.words),
+        **{f"word{i}": text for i, text in enumerate(search.within(filters.words))},
+        **_between(tx, filters, asked),
+    }
+    if mine is None:
+        found = _find(tx, params, most)
+    else:
+        filed = _find(tx, {**params, "mine": mine}, most)
+        found = sorted({*filed, *_find(tx, {**params, "decided": mine}, most)}, reverse=True)[:most]
+    return tuple(f"R-{n}" for n in found)
 
 
-def states(tx: Tx, filters: Filters, now: int, asked: int) -> dict[Phase, int]:
-    """How many of those requests are in which phase, in the order of a request's life."""
-    found = {r["state"]: r["n"] for r in tx.query(_STATES, **_params(filters, now, asked))}
+def _between(tx: Tx, filters: Filters, asked: int) -> dict[str, int]:
+    """The numbers of the first and the last request that was filed in time.
+
+    Numbers are given in the order of filing, and the clock does not go back.
+    """
+    (row,) = tx.query(
+        "SELECT (SELECT n FROM requests WHERE filed_at >= :since ORDER BY filed_at, n LIMIT 1)"
+        " AS first, (SELECT n FROM requests WHERE filed_at < :until"
+        " ORDER BY filed_at DESC, n DESC LIMIT 1) AS last",
+        since=0 if filters.since is None else filters.since,
+        until=asked + 1 if filters.until is None else min(filters.until, asked + 1),
+    )
+    none = {"first": 1, "last": 0}
+    return none if row["first"] is None or row["last"] is None else dict(row)
+
+
+def _find(tx: Tx, params: dict[str, Any], most: int) -> list[int]:
+    """The numbers of the newest. What the fewest requests fit is looked up, the rest is checked."""
+    ways = [way for key, way in _WAYS.items() if params.get(key)]
+    if (state := params["state"]) is not None:
+        ways.append(_CLOSED if Phase(state).closed else _LIVE)
+    if params["words"]:
+        ways.append(_containing(params["words"]))
+    first = _fewest(tx, ways, params) if len(ways) > 1 else ways[0] if ways else _EVERY
+    checks = [way.check for way in ways if way is not first]
+    source = first.source
+    if checks and first.n != "r.n":
+        source += f" CROSS JOIN requests r ON r.n = {first.n}"
+    where = " AND ".join([first.where, f"{first.n} BETWEEN :first AND :last", *checks])
+    return [
+        n
+        for (n,) in tx.each(
+            f"SELECT DISTINCT {first.n} FROM {source} WHERE {where}"  # noqa: S608 - ours, above
+            f" ORDER BY {first.n} DESC LIMIT :most",
+            **params,
+            most=most,
+        )
+    ]
+
+
+def _fewest(tx: Tx, ways: Sequence[_Way], params: dict[str, Any]) -> _Way:
+    """The one that fits the fewest, or every request in a time that has fewer."""
+    best, fewest = _EVERY, params["last"] - params["first"] + 1
+    for way in ways:
+        if way.source == _SEARCH and fewest <= FEW:
+            continue  # a phrase can take longer to count than so few to check
+        (row,) = tx.query(
+            f"SELECT count(*) AS n FROM (SELECT 1 FROM {way.source} WHERE {way.where}"  # noqa: S608
+            f" AND {way.n} BETWEEN :first AND :last LIMIT :most)",
+            **params,
+            most=COUNTED,
+        )
+        if row["n"] < fewest:
+            best, fewest = way, row["n"]
+    return best
+
+
+def states(tx: Tx, since: int, now: int) -> dict[Phase, int]:
+    """How many of the requests that were filed since `since` (ms) are in which phase as of `now`
+    (ms), in the order of a request's life."""
+    rows = tx.query(
+        f"SELECT {_STATE} AS state, count(*) AS n FROM requests r"  # noqa: S608 - ours, above
+        " WHERE filed_at >= :since GROUP BY state",
+        since=since,
+        now=now,
+    )
+    found = {r["state"]: r["n"] for r in rows}
     return {phase: found[phase] for phase in Phase if phase in found}
 
 
@@ -95,7 +231,7 @@ def vetoes(tx: Tx, since: int) -> int:
 def restores(tx: Tx, since: int) -> int:
     """How many restores were executed since `since` (ms)."""
     (row,) = tx.query(
-        "SELECT count(*) AS n FROM requests WHERE action = 'restore' AND phase = 'executed'"
+        "SELECT count(*) AS n FROM requests INDEXED BY requests_restored WHERE action = 'restore' AND phase = 'executed'"
         " AND ended_at >= :since",
         since=since,
     )
@@ -107,9 +243,9 @@ def still_open(tx: Tx, limit: int) -> tuple[int, tuple[str, ...]]:
     """How many requests are not closed, and the ids of the newest of them."""
     (row,) = tx.query("SELECT count(*) AS n FROM requests WHERE phase IS NULL")
     rows = tx.query(
-        "SELECT id FROM requests WHERE phase IS NULL ORDER BY n DESC LIMIT :limit", limit=limit
+        "SELECT n FROM requests WHERE phase IS NULL ORDER BY n DESC LIMIT :limit", limit=limit
     )
-    return row["n"], tuple(r["id"] for r in rows)
+    return row["n"], tuple(f"R-{r['n']}" for r in rows)
 
 
 @dataclass(frozen=True, slots=True)

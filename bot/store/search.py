@@ -1,15 +1,15 @@
 """The words that a request is found by: what people typed of it, and what its subject is called.
 
-`words` holds one text for each request, folded; the full-text index over it is sqlite-utils', kept in
-step by triggers. Only what somebody typed, or a platform answered, costs anything: an approval has no
-words. What is erased is no longer found: see `rewrite`.
+`words` holds one text for each request: its words in lower case, each between two spaces. The
+full-text index over it is sqlite-utils', kept in step by triggers. Only what somebody typed, or a
+platform answered, costs anything: an approval has no words. What is erased is no longer found: see
+`rewrite`.
 """
 
 import json
-import re
 import sqlite3
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlite_utils import Database
 
@@ -17,7 +17,7 @@ from bot.ledger.entry import Opening
 from bot.store.tx import Tx
 
 TABLE = "words"
-TOKENIZER = "unicode61 remove_diacritics 2"
+TOKENIZER = "ascii"  # what `fold` left is parted by spaces, and nothing else is left to do
 _FIELDS = {  # of the values that are sealed in events: which of their members are words
     "grounds": ("what_happened", "clause", "ticket", "evidence"),
     "reason": ("text",),
@@ -26,42 +26,69 @@ _FIELDS = {  # of the values that are sealed in events: which of their members a
     "why": ("text",),
 }
 # Stands between two texts and counts as a word, so that no phrase is found across them. It is of
-# Unicode's private use, and taken out of whatever is typed.
-_BETWEEN = " \ue000 "
-_UNSPACED = re.compile(
-    "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
+# Unicode's private use, and `fold` leaves none of that.
+_BETWEEN = "\ue000"
+_PARTING = {n: " " for n in range(128) if not chr(n).isalnum()}
+_ACCENTS = dict.fromkeys(range(0x300, 0x370))
 _WORDS = f"field IN ({', '.join(repr(field) for field in _FIELDS)})"
 _PUT = (
     "INSERT INTO words (n, text) VALUES (:n, :text)"
-    " ON CONFLICT (n) DO UPDATE SET text = text || :between || :text"
+    " ON CONFLICT (n) DO UPDATE SET text = text || '\ue000' || :text"  # _BETWEEN
 )
 
 
 def fold(text: str) -> str:
-    """`text` as it is indexed and searched for, whatever its case, width or invisible marks.
+    """The words of `text`, parted by single spaces, whatever their case, width, accents, or marks
+    that nobody sees.
 
-    Accents are left to the tokenizer. Chinese and Japanese, written without spaces, come apart into
-    characters, so that a word in the midst of a sentence is found as a phrase.
+    Chinese and Japanese, written without spaces, come apart into characters, so that a word in the
+    midst of a sentence is found as a phrase.
     """
     if text.isascii():
-        return text.casefold()
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    seen = "".join(c for c in folded if unicodedata.category(c) not in {"Cf", "Co"})
-    return _UNSPACED.sub(r" \g<0> ", seen)
+        return " ".join(text.casefold().translate(_PARTING).split())
+    text = unicodedata.normalize("NFKC", text).casefold()
+    text = unicodedata.normalize("NFKD", text).translate(_ACCENTS)
+    return " ".join("".join(map(_place, unicodedata.normalize("NFC", text))).split())
+
+
+def _place(c: str) -> str:
+    if c.isascii():
+        return c if c.isalnum() else " "
+    category = unicodedata.category(c)
+    if category == "Cf":
+        return ""
+    if category[0] not in "LMN":
+        return " "
+    return f" {c} " if _unspaced(c) else c
+
+
+def _unspaced(c: str) -> bool:
+    return (
+        "\u3040" <= c <= "\u30ff"
+        or "\u3400" <= c <= "\u9fff"
+        or "\uf900" <= c <= "\ufaff"
+        or "\U00020000" <= c <= "\U0003ffff"
+    )
 
 
 def match(words: Iterable[str]) -> str:
-    """The FTS5 query for all of `words`, each a word or a phrase. Nothing in them is syntax."""
-    return " AND ".join('"{}"'.format(fold(word).replace('"', '""')) for word in words)
+    """The FTS5 query for all of `words`, each a word or a phrase; one that ends in `*` need only
+    begin so. Nothing in them is syntax."""
+    return " AND ".join(f'"{fold(word)}"{"*" if word.endswith("*") else ""}' for word in words)
+
+
+def within(words: Iterable[str]) -> Iterator[str]:
+    """What the text of a request contains of which `match` is true."""
+    for word in words:
+        yield f" {fold(word)}{'' if word.endswith('*') else ' '}"
 
 
 def put(tx: Tx, id: str, openings: Sequence[Opening]) -> None:
     """Index what is sealed in a new event of a request."""
     told = sorted((o.field, o.value) for o in openings if o.field in _FIELDS)
-    texts = [_text(field, value) for field, value in told]
-    if texts:
-        tx.execute(_PUT, n=_number(id), text=_BETWEEN.join(texts), between=_BETWEEN)
+    if told:
+        text = _BETWEEN.join(_text(field, value) for field, value in told)
+        tx.execute(_PUT, n=_number(id), text=text)
 
 
 def rewrite(tx: Tx, id: str) -> None:
@@ -74,7 +101,7 @@ def rewrite(tx: Tx, id: str) -> None:
     text = _BETWEEN.join(_text(field, value) for field, value in kept)
     tx.execute("DELETE FROM words WHERE n = :n", n=_number(id))
     if text:
-        tx.execute(_PUT, n=_number(id), text=text, between=_BETWEEN)
+        tx.execute(_PUT, n=_number(id), text=text)
 
 
 def set_up(connection: sqlite3.Connection) -> None:
@@ -84,11 +111,7 @@ def set_up(connection: sqlite3.Connection) -> None:
         f" WHERE {_WORDS} AND stream GLOB 'R-*' ORDER BY seq, field"
     )
     connection.executemany(
-        _PUT,
-        (
-            {"n": _number(id), "text": _text(field, value), "between": _BETWEEN}
-            for id, field, value in kept
-        ),
+        _PUT, ({"n": _number(id), "text": _text(field, value)} for id, field, value in kept)
     )
     Database(connection).table(TABLE).enable_fts(["text"], tokenize=TOKENIZER, create_triggers=True)
     # what the index holds, to be compared with what it should
@@ -106,4 +129,4 @@ def _text(field: str, value: str) -> str:
     for member in _FIELDS[field]:
         text = said[member]
         found += text if isinstance(text, list) else [text] if text else []
-    return _BETWEEN.join(fold(text) for text in found)
+    return _BETWEEN.join(f" {fold(text)} " for text in found)

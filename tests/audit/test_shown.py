@@ -7,18 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.audit.answer import Answer, Line, Page, Requests
+from bot.audit.answer import Answer, Life, Line, Page, Requests
 from bot.audit.life import Typed
 from bot.audit.query import LONGEST, Ask, BadQuery, Query, parse
 from bot.audit.show import text, words
 from bot.core.actions import ActionKind
 from bot.core.commands import Veto
 from bot.core.request import Phase
+from bot.ledger.note import rebase64
 from bot.sandbox.slack.blocks import message_problems
 from bot.slack.views import audit as view
+from bot.store.audit import Head
 
 from .trail import AGENT, ANN, MANAGER, MINUTE, START, Trail
 
+HEAD = Head(10**12, bytes(32))
 HOSTILE = "<!channel> <@U09MANAGER> &lt;x&gt; @everyone\n*R-9 vetoed*\u202e\u200b\x1b[2J <https://evil.example|ok>"
 
 ENDS = {  # the last step of Trail.one_in_every_phase
@@ -51,6 +54,14 @@ def turns(answer: Answer) -> list[tuple[str, view.Turn | None]]:
     return [(b["text"]["text"], view.parse_page(b["value"])) for b in buttons]
 
 
+def terminal(answer: Answer) -> str:
+    """What a terminal shows, but for its last line, which tells what was considered."""
+    told, last = text(answer).rsplit("\n", 1)
+    size, root = answer.head
+    assert last == f"considered: all {size} entries, up to #{size}, root {rebase64(root)}"
+    return told
+
+
 # --- in a terminal ---------------------------------------------------------------------------
 
 
@@ -58,7 +69,9 @@ async def test_a_life_in_a_terminal(trail: Trail) -> None:
     first = await trail.executed(handle="mallory", ticket="T-9")
     trail.clock.skip(11 * MINUTE)
     await trail.restored(first)
-    assert text(trail.ask("R-1", page_size=50)) == (
+    answer = trail.ask("R-1", page_size=50)
+    assert isinstance(answer.body, Life)
+    assert terminal(answer).replace(answer.body.newest.leaf.hex()[:16], "…") == (
         """\
 R-1  deactivate  @mallory  standard  executed  by U01AGENT  \
 filed 2026-11-24T10:00:00Z, ended 2026-11-24T10:05:00Z, restored by R-2
@@ -68,6 +81,9 @@ filed 2026-11-24T10:00:00Z, ended 2026-11-24T10:05:00Z, restored by R-2
   ticket     “T-9”
   terms      tier standard: 1 approval; cool-off 5 min; 8 h to reach quorum; 1 h to run \
 (matched standard: no stricter tier applies)
+  card       channel C02REV, message 9.0
+  proof      its newest entry is #6, leaf ……; an export holds proof/R-1.tlog-proof: \
+nolone audit export DIR, nolone audit verify DIR
 2026-11-24T10:00:00Z  U01AGENT  filed: deactivate “@mallory” (demo:id-mallory), for impersonation: \
 “Says to be somebody else.”
 2026-11-24T10:00:00Z  U02ANN    approved, as trust-safety
@@ -83,14 +99,14 @@ async def test_a_list_and_a_summary_in_a_terminal(trail: Trail) -> None:
     for handle in ("a", "bb", "ccc"):
         await trail.filed(handle)
     await trail.give(Veto(ANN, "R-2", "No."))
-    assert text(trail.ask("since:1d", page_size=2)) == (
+    assert terminal(trail.ask("since:1d", page_size=2)) == (
         """\
 3 requests
 R-3  deactivate  @ccc  standard  open    by U01AGENT  filed 2026-11-24T10:00:00Z
 R-2  deactivate  @bb   standard  vetoed  by U01AGENT  filed 2026-11-24T10:00:00Z, ended 2026-11-24T10:00:00Z
 page 1 of 2; the next: --page 2"""
     )
-    assert text(trail.ask("", page_size=1)) == (
+    assert terminal(trail.ask("", page_size=1)) == (
         """\
 since 2026-11-17T10:00:00Z
 filed     3: 2 open, 1 vetoed
@@ -100,7 +116,7 @@ open now  2
 R-3  deactivate  @ccc  standard  open  by U01AGENT  filed 2026-11-24T10:00:00Z
 … and 1 more, by state:open, state:cooling-off, …"""
     )
-    assert text(trail.ask("R-9")) == "There is no request R-9."
+    assert terminal(trail.ask("R-9")) == "There is no request R-9."
     assert "nolone audit show state:vetoed" in text(trail.ask("help"))
 
 
@@ -144,7 +160,7 @@ async def test_every_life_is_told_in_both_places(trail: Trail) -> None:
     for n, end in ENDS.items():
         answer = trail.ask(f"R-{n}", page_size=50)
         assert answer.named == 1
-        assert end in text(answer).splitlines()[-1]
+        assert end in terminal(answer).splitlines()[-1]
         assert end in rendered(answer)
 
 
@@ -228,7 +244,7 @@ def test_any_query_fits_a_button_and_comes_back(asked: str) -> None:
         undoes=None,
         restored_by=None,
     )
-    answer = Answer(query, START, Requests((line,), Page(2, 10**9, 10**10)))
+    answer = Answer(query, START, Requests((line,), Page(2, 10**9, 10**10), more=True), HEAD)
     _, blocks = view.render(answer)
     assert message_problems(blocks) == []
     assert turns(answer) == [

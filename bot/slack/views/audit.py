@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bot.audit.answer import Answer, Help, Life, Line, Nothing, Requests, Summary
+from bot.audit.folder import proof_name
 from bot.audit.life import ERASED, Said, Typed, When, Who
 from bot.audit.query import HELP, LONGEST
 from bot.core.actions import ACTIONS
 from bot.core.text import one_line
+from bot.ledger.note import rebase64
 from bot.slack.views.common import (
     SECTION_MOST,
     Block,
@@ -36,8 +38,8 @@ class Turn(NamedTuple):
     asked: int  # ms
 
 
-def render(answer: Answer) -> tuple[str, Blocks]:
-    """The answer in a sentence, and in blocks."""
+def render(answer: Answer, card: str | None = None) -> tuple[str, Blocks]:
+    """The answer in a sentence, and in blocks; `card`: the address of the card that it is about."""
     match answer.body:
         case Help():
             text, blocks = "What can be asked of the trail", [_help()]
@@ -47,13 +49,18 @@ def render(answer: Answer) -> tuple[str, Blocks]:
         case Summary() as found:
             text, blocks = _summary(found)
         case Requests() as requests:
-            text = f"{_requests(requests.page.total)} in the trail"
+            n = requests.page.total
+            text = f"{_requests(n)} in the trail"
+            if requests.more:
+                text = f"More than {text}: the newest {n}, and older ones by `until:`"
             blocks = [section(f"*{text}*"), *_lines(requests.lines)]
         case Life() as life:
-            text, blocks = _life(life)
+            text, blocks = _life(life, card)
     asked = f"`/audit {escape(one_line(answer.query.text, LONGEST)).replace('`', 'ˋ')}`"
+    size, root = answer.head
     foot = f"{asked} · as of {when(answer.at)} · this query is an entry of the trail"
-    return text, [*blocks, *_pages(answer), context(foot)]
+    seen = f"Considered: all {size:,} entries, up to #{size}, root `{rebase64(root)}`"
+    return text, [*blocks, *_pages(answer), context(foot, seen)]
 
 
 def parse_page(value: object) -> Turn | None:
@@ -86,13 +93,27 @@ def _summary(found: Summary) -> tuple[str, Blocks]:
     return text, blocks
 
 
-def _life(life: Life) -> tuple[str, Blocks]:
+def _life(life: Life, card: str | None) -> tuple[str, Blocks]:
     title = f"{life.line.id} · {_what(life.line)} · {life.line.state}"
     blocks: Blocks = [header(title)]
     if life.page.number == 1:
-        blocks += _packed([f"*{name}*  {_words(said)}" for name, said in life.facts])
+        facts = [f"*{name}*  {_words(said)}" for name, said in life.facts]
+        if card is not None:
+            facts.append(f"*card*  <{card}|in the channel>")
+        elif life.card is not None:
+            facts.append(f"*card*  in <#{life.card[0]}>")
+        facts.append(f"*proof*  {_proof(life)}")
+        blocks += _packed(facts)
     blocks += _packed([f"{when(s.at)} · {user(_name(s.by))} {_words(s.said)}" for s in life.steps])
     return escape(title), blocks
+
+
+def _proof(life: Life) -> str:
+    seq, leaf = life.newest
+    return (
+        f"its newest entry is #{seq}, leaf `{leaf.hex()[:16]}`…; an export holds"
+        f" `{proof_name(life.line.id)}`: `nolone audit export DIR`, `nolone audit verify DIR`"
+    )
 
 
 def _lines(lines: Sequence[Line]) -> Blocks:
