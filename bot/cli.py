@@ -13,8 +13,9 @@ import click
 from bot import check as checks
 from bot import manifest as manifests
 from bot import policyfile, wiring
+from bot.audit import complete, keys, saved, show, verifying
 from bot.audit import export as exports
-from bot.audit import keys, show, verifying
+from bot.audit.answer import MOST
 from bot.audit.ask import ask_on_host
 from bot.audit.query import BadQuery
 from bot.core.policy import Policy
@@ -201,16 +202,30 @@ def audit() -> None:
 @click.option(
     "--page", type=click.IntRange(1), default=1, show_default=True, help="Which page of the answer."
 )
-def audit_show(query: tuple[str, ...], page: int) -> None:
+@click.option(
+    "--save",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write what it says, on all pages, to FILE, for prove-complete.",
+)
+def audit_show(query: tuple[str, ...], page: int, save: Path | None) -> None:
     """Answer QUERY as /audit does in Slack; `help` says what can be asked. It is recorded."""
     store: SqliteVisit | None = None
     try:
         settings = read_settings(StoreSettings)
         store = SqliteVisit(settings.database)
         clock = wiring.visiting_clock(store)
-        found = ask_on_host(store, clock, _user(), " ".join(query), page, show.PAGE_SIZE)
+        asked = " ".join(query)
+        if save is None:
+            found = ask_on_host(store, clock, _user(), asked, page, show.PAGE_SIZE)
+        else:
+            found = ask_on_host(store, clock, _user(), asked, 1, MOST)
+            saved.write(save, saved.save(found))
+            click.echo(f"saved to {save}: what it says on all pages")
     except (SettingsError, StoreError, BadQuery) as e:
         raise Wrong(str(e)) from e
+    except OSError as e:
+        raise Wrong(f"{e.filename}: {e.strerror}.") from e
     finally:
         if store is not None:
             store.close()
@@ -286,6 +301,33 @@ def audit_verify(
     click.echo(said.text)
     if said.wrong:
         sys.exit(1)
+
+
+@audit.command("prove-complete")
+@FILE
+@click.argument("dir", type=click.Path(path_type=Path))
+@click.option(
+    "--vkey",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The log's public keys, had from elsewhere than the log; can be given more than once.",
+)
+def audit_prove_complete(file: Path, dir: Path, vkey: tuple[Path, ...]) -> None:
+    """Say whether the answer in FILE (`audit show --save`) is complete, by the export in DIR.
+
+    It ends with 0 where it is, with 1 where something was left out, put in, or told otherwise, and
+    with 2 where that cannot be found out.
+    """
+    try:
+        known = [key for key_file in vkey for key in keys.public(key_file)]
+        said = complete.prove(file, dir, known)
+    except keys.KeyFileError as e:
+        raise Unknown(str(e)) from e
+    except OSError as e:
+        raise Unknown(f"{e.filename}: {e.strerror}.") from e
+    click.echo(said.text)
+    sys.exit(said.found)
 
 
 def _signers(settings: SigningSettings) -> tuple[SigningKey, ...]:

@@ -17,6 +17,10 @@ from bot.store.trail import verify_trail
 
 _SHOWN = re.compile(r"#?([1-9][0-9]{0,17}) *· *root *((?:[0-9a-f]{2}){6,32})")
 _YEAR_9999 = 253_402_300_799  # its last second; a witness may say what it likes
+OWN_KEYS = (
+    "The keys came with it: compare them with the vkey that you had from elsewhere, or give that one"
+    " by --vkey."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,20 @@ def export(
 
     Raises KeyFileError, and OSError for what cannot be read.
     """
-    trusted = known or keys.public(dir / folder.VKEY)
-    names = {key.name for key in trusted}
+    keys_of_it, origin = trusted(dir, known)
+    against, wrong = _kept(files, keys_of_it, origin, witnesses)
+    found = folder.verify_folder(dir, keys_of_it, origin, against)
+    return _verdict(str(dir), found, wrong, own_keys=not known)
+
+
+def trusted(dir: Path, known: Sequence[PublicKey]) -> tuple[Sequence[PublicKey], str]:
+    """The keys to verify an export with, and the log's name. Raises KeyFileError, OSError."""
+    found = known or keys.public(dir / folder.VKEY)
+    names = {key.name for key in found}
     if len(names) != 1:
         raise keys.KeyFileError(f"These are the keys of several logs: {', '.join(sorted(names))}.")
     (origin,) = names
-    against, wrong = _kept(files, trusted, origin, witnesses)
-    found = folder.verify_folder(dir, trusted, origin, against)
-    return _verdict(str(dir), found, wrong, own_keys=not known)
+    return found, origin
 
 
 def shown(text: str, origin: str) -> Kept | None:
@@ -122,8 +132,5 @@ def _verdict(
             " have rewritten all of it. Give a kept checkpoint by --against."
         )
     if own_keys:
-        lines.append(
-            "The keys came with it: compare them with the vkey that you had from elsewhere, or give"
-            " that one by --vkey."
-        )
+        lines.append(OWN_KEYS)
     return Verdict("\n".join(lines), bool(findings))

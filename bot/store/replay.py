@@ -5,11 +5,14 @@ afterwards. A request that /audit would not find any more, or would tell otherwi
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import zip_longest
 
 from sqlite_utils import Database
 
+from bot.core.events import Event
 from bot.core.request import Request
 from bot.ledger.entry import LedgerBroken
 from bot.ledger.verify import Fault, Finding
@@ -33,37 +36,47 @@ _INDEX = {
 }
 
 
-def replay(tx: Tx) -> Iterator[Finding]:
-    """The first difference of each table."""
-    connection = sqlite3.connect("", isolation_level=None)  # a temporary file
+Told = tuple[int, str, Callable[[], Event]]  # an entry's seq and stream, and how its event is read
+
+
+@contextmanager
+def scratch() -> Iterator[Tx]:
+    """A database of its own, in a temporary file, that is thrown away afterwards."""
+    connection = sqlite3.connect("", isolation_level=None)
     try:
         migrations().apply(Database(connection))
         connection.execute("BEGIN")
-        again = SqliteTx(connection)
-        wrong = _again(tx, again)
+        yield SqliteTx(connection)
+    finally:
+        connection.close()
+
+
+def replay(tx: Tx) -> Iterator[Finding]:
+    """The first difference of each table."""
+    entries = tx.each("SELECT seq, stream FROM entries ORDER BY seq")
+    told = ((seq, stream, partial(scripts.event_at, tx, seq)) for seq, stream in entries)
+    with scratch() as into:
+        wrong = again(told, into)
         if wrong is not None:
             yield wrong
             return
         for table, (columns, order) in _INDEX.items():
             sql = f"SELECT {columns} FROM {table} ORDER BY {order}"  # noqa: S608 - ours, above
-            for is_, should in zip_longest(tx.each(sql), again.each(sql)):
+            for is_, should in zip_longest(tx.each(sql), into.each(sql)):
                 if is_ != should:
                     id = min(str(row[0]) for row in (is_, should) if row is not None)
                     said = f"{id} stands in {table} otherwise than its entries say"
                     yield Finding(Fault.INDEX, None, said)
                     break
-    finally:
-        connection.close()
 
 
-def _again(tx: Tx, again: Tx) -> Finding | None:
+def again(told: Iterable[Told], into: Tx) -> Finding | None:
     """Append every entry's event once more; what keeps one from being."""
     open: dict[str, Request] = {}
-    for seq, stream in tx.each("SELECT seq, stream FROM entries ORDER BY seq"):
+    for seq, stream, event in told:
         try:
-            event = scripts.event_at(tx, seq)
-            before = open.get(stream) or _request(again, stream)
-            after = scripts.append(again, stream, before, [event])
+            before = open.get(stream) or _request(into, stream)
+            after = scripts.append(into, stream, before, [event()])
         except (LedgerBroken, Stale) as e:
             return Finding(
                 Fault.INDEX, seq, f"entry {seq} does not follow from those before it: {e}"

@@ -18,19 +18,20 @@ from bot.store.tx import Tx
 
 TABLE = "words"
 TOKENIZER = "ascii"  # what `fold` left is parted by spaces, and nothing else is left to do
-_FIELDS = {  # of the values that are sealed in events: which of their members are words
+_MEMBERS = {  # of the values that are sealed in events: which of their members are words
     "grounds": ("what_happened", "clause", "ticket", "evidence"),
     "reason": ("text",),
     "snapshot": ("handle", "display_name"),
     "subject": ("platform", "id"),
     "why": ("text",),
 }
+FIELDS = frozenset(_MEMBERS)
 # Stands between two texts and counts as a word, so that no phrase is found across them. It is of
 # Unicode's private use, and `fold` leaves none of that.
 _BETWEEN = "\ue000"
 _PARTING = {n: " " for n in range(128) if not chr(n).isalnum()}
 _ACCENTS = dict.fromkeys(range(0x300, 0x370))
-_WORDS = f"field IN ({', '.join(repr(field) for field in _FIELDS)})"
+_WORDS = f"field IN ({', '.join(repr(field) for field in _MEMBERS)})"
 _PUT = (
     "INSERT INTO words (n, text) VALUES (:n, :text)"
     " ON CONFLICT (n) DO UPDATE SET text = text || '\ue000' || :text"  # _BETWEEN
@@ -85,7 +86,7 @@ def within(words: Iterable[str]) -> Iterator[str]:
 
 def put(tx: Tx, id: str, openings: Sequence[Opening]) -> None:
     """Index what is sealed in a new event of a request."""
-    told = sorted((o.field, o.value) for o in openings if o.field in _FIELDS)
+    told = sorted((o.field, o.value) for o in openings if o.field in _MEMBERS)
     if told:
         text = _BETWEEN.join(_text(field, value) for field, value in told)
         tx.execute(_PUT, n=_number(id), text=text)
@@ -126,7 +127,7 @@ def _text(field: str, value: str) -> str:
     """The words in the canonical text of a sealed value."""
     said = json.loads(value)
     found: list[str] = []
-    for member in _FIELDS[field]:
+    for member in _MEMBERS[field]:
         text = said[member]
         found += text if isinstance(text, list) else [text] if text else []
     return _BETWEEN.join(f" {fold(text)} " for text in found)
