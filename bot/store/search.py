@@ -9,7 +9,8 @@ platform answered, costs anything: an approval has no words. What is erased is n
 import json
 import sqlite3
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -18,20 +19,20 @@ from bot.store.tx import Tx
 
 TABLE = "words"
 TOKENIZER = "ascii"  # what `fold` left is parted by spaces, and nothing else is left to do
-_MEMBERS = {  # of the values that are sealed in events: which of their members are words
-    "grounds": ("what_happened", "clause", "ticket", "evidence"),
-    "reason": ("text",),
-    "snapshot": ("handle", "display_name"),
-    "subject": ("platform", "id"),
-    "why": ("text",),
+_TEXTS: dict[str, Callable[[Any], Sequence[str | None]]] = {  # in the sealed values of events
+    "grounds": lambda v: (v["what_happened"], v["clause"], v["ticket"], *v["evidence"]),
+    "reason": lambda v: (v["text"],),
+    "snapshot": lambda v: (v["handle"], v["display_name"]),
+    "subject": lambda v: (f"{v['platform']}:{v['id']}",),
+    "why": lambda v: (v["text"],),
 }
-FIELDS = frozenset(_MEMBERS)
+FIELDS = frozenset(_TEXTS)
 # Stands between two texts and counts as a word, so that no phrase is found across them. It is of
 # Unicode's private use, and `fold` leaves none of that.
 _BETWEEN = "\ue000"
 _PARTING = {n: " " for n in range(128) if not chr(n).isalnum()}
 _ACCENTS = dict.fromkeys(range(0x300, 0x370))
-_WORDS = f"field IN ({', '.join(repr(field) for field in _MEMBERS)})"
+_WORDS = f"field IN ({', '.join(repr(field) for field in _TEXTS)})"
 _PUT = (
     "INSERT INTO words (n, text) VALUES (:n, :text)"
     " ON CONFLICT (n) DO UPDATE SET text = text || '\ue000' || :text"  # _BETWEEN
@@ -86,7 +87,7 @@ def within(words: Iterable[str]) -> Iterator[str]:
 
 def put(tx: Tx, id: str, openings: Sequence[Opening]) -> None:
     """Index what is sealed in a new event of a request."""
-    told = sorted((o.field, o.value) for o in openings if o.field in _MEMBERS)
+    told = sorted((o.field, o.value) for o in openings if o.field in _TEXTS)
     if told:
         text = _BETWEEN.join(_text(field, value) for field, value in told)
         tx.execute(_PUT, n=_number(id), text=text)
@@ -125,9 +126,5 @@ def _number(id: str) -> int:
 
 def _text(field: str, value: str) -> str:
     """The words in the canonical text of a sealed value."""
-    said = json.loads(value)
-    found: list[str] = []
-    for member in _MEMBERS[field]:
-        text = said[member]
-        found += text if isinstance(text, list) else [text] if text else []
-    return _BETWEEN.join(f" {fold(text)} " for text in found)
+    texts = _TEXTS[field](json.loads(value))
+    return _BETWEEN.join(f" {fold(text)} " for text in texts if text)
