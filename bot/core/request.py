@@ -157,11 +157,17 @@ class Request:
         """Until when it may be started (ms); None without a quorum."""
         return None if self.eta is None else self.eta + self.pinned.run_within
 
+    @property
+    def expires_at(self) -> int | None:
+        """When its time is over unless something is done (ms); None: it was started, or ended."""
+        if self.ending is not None or self.execution is not None:
+            return None
+        return self.deadline if self.run_by is None else self.run_by
+
     def overdue(self, now: int) -> bool:
         """Whether its time is over, whether or not somebody has come to say so: an Expire that is
         late lengthens nothing."""
-        end = {Phase.OPEN: self.deadline, Phase.READY: self.run_by}.get(self.phase(now))
-        return end is not None and now >= end
+        return self.expires_at is not None and now >= self.expires_at
 
     @property
     def pinned(self) -> Terms:

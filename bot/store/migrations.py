@@ -188,6 +188,26 @@ STEPS: list[Step] = [
         """,
         search.set_up,
     ),
+    Step(
+        "0005 stats",
+        """
+        -- approved the first time; over then unless something is done
+        ALTER TABLE requests ADD COLUMN approved_at INTEGER;
+        ALTER TABLE requests ADD COLUMN expires_at INTEGER;
+        UPDATE requests SET approved_at = (
+            SELECT min(at) FROM entries WHERE stream = id AND kind = 'Approved');
+        UPDATE requests SET expires_at = (
+            SELECT CASE WHEN eta IS NULL
+                THEN at + json_extract(CAST(body AS TEXT), '$.data.terms.open_for')
+                ELSE eta + json_extract(CAST(body AS TEXT), '$.data.terms.run_within') END
+            FROM entries WHERE stream = id AND kind IN ('Filed', 'Reopened')
+            ORDER BY entries.version DESC LIMIT 1)
+        WHERE phase IS NULL AND coalesce((
+            SELECT kind FROM entries WHERE stream = id
+            AND kind IN ('ExecutionStarted', 'ExecutionUnknown', 'AttemptEnded')
+            ORDER BY entries.version DESC LIMIT 1), 'AttemptEnded') = 'AttemptEnded';
+        """,
+    ),
 ]
 
 

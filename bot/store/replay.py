@@ -25,7 +25,7 @@ from bot.store.tx import Stale, Tx
 _INDEX = {
     "requests": (
         "id, n, version, action, tier, subject, handle, requester, filed_at, undoes, quorum_at,"
-        " eta, started_seq, unknown_since, phase, ended_at, outcome",
+        " eta, started_seq, unknown_since, phase, ended_at, outcome, approved_at, expires_at",
         "id",
     ),
     "involved": ("request, person, role, at", "request, person, role"),

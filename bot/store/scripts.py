@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 
 from bot.core.actions import ActionKind
 from bot.core.effects import effects, next_due
-from bot.core.events import Event, ExecutionStarted, Filed, PolicyAdopted, Queried, Reopened
+from bot.core.events import (
+    Approved,
+    Event,
+    ExecutionStarted,
+    Filed,
+    PolicyAdopted,
+    Queried,
+    Reopened,
+)
 from bot.core.facts import Facts, Posted
 from bot.core.request import Request, evolve
 from bot.core.subject import Snapshot, SubjectId
@@ -105,7 +113,7 @@ def append(
     edge = tree.frontier(tx, seq)
     at = before.version if before else version(tx, stream)
     after = before
-    started = None
+    started = approved = None
     kept: list[Values] = []
     leaves: list[bytes] = []
     involved: list[Values] = []
@@ -137,6 +145,8 @@ def append(
             search.put(tx, stream, openings)
             if isinstance(event, ExecutionStarted):
                 started = seq
+            if isinstance(event, Approved) and approved is None:
+                approved = event.at
             involved.append(
                 {"person": event.by, "role": event.kind, "id": after.id, "at": event.at}
             )
@@ -152,7 +162,7 @@ def append(
     )
     _put(tx, wanted)
     if happened and after is not None:
-        _derive(tx, after, started, happened[-1].at)
+        _derive(tx, after, started, approved, happened[-1].at)
         if after.undoes is not None:  # its card shows that it is undone, and by whom
             refresh_card(tx, after.undoes, happened[-1].at)
     return after
@@ -203,15 +213,16 @@ def _handle(request: Request) -> str:
     return request.known.value.handle.casefold() if request.known.value else ""
 
 
-def _derive(tx: Tx, request: Request, started: int | None, now: int) -> None:
+def _derive(tx: Tx, request: Request, started: int | None, approved: int | None, now: int) -> None:
     """Keep what requests are found by in step with their events; `started` is the seq of an
-    ExecutionStarted among them."""
+    ExecutionStarted among them, `approved` the instant (ms) of the first Approved."""
     ending = request.ending
     execution = request.execution
     tx.execute(  # each column that is set costs its indexes, whether or not its value is another
         "UPDATE requests SET version = :version, quorum_at = :quorum_at, eta = :eta,"
         " started_seq = coalesce(:started, started_seq), unknown_since = :unknown_since,"
-        " due_at = :due_at WHERE id = :id",
+        " due_at = :due_at, expires_at = :expires_at,"
+        " approved_at = coalesce(approved_at, :approved) WHERE id = :id",
         id=request.id,
         version=request.version,
         quorum_at=request.quorum_at,
@@ -219,6 +230,8 @@ def _derive(tx: Tx, request: Request, started: int | None, now: int) -> None:
         started=started,
         unknown_since=execution.unknown_since if execution else None,
         due_at=next_due(request, now),
+        expires_at=request.expires_at,
+        approved=approved,
     )
     if ending is not None:
         tx.execute(
