@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from bot.audit.life import Said, Step, facts, steps
 from bot.audit.query import Ask, BadQuery, Query
+from bot.audit.stats import STATS_OF, Stats, stats
 from bot.audit.watching import Verify
 from bot.core.actions import ActionKind
 from bot.core.duration import DAY
@@ -91,7 +92,7 @@ class Life:
     card: tuple[str, str] | None  # in Slack: its channel and ts
 
 
-Body = Help | Nothing | Summary | Requests | Life | Verify
+Body = Help | Nothing | Summary | Requests | Life | Verify | Stats
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class Answer:
     def named(self) -> int:
         """How many requests it names."""
         match self.body:
-            case Help() | Nothing() | Verify():
+            case Help() | Nothing() | Verify() | Stats():
                 return 0
             case Summary(newest=lines) | Requests(lines=lines):
                 return len(lines)
@@ -158,7 +159,9 @@ def _body(tx: Tx, query: Query, now: int, page: int, page_size: int, by: str | N
                     " reviewer:U0123ABCD for what they decided on."
                 )
             return _requests(tx, query, now, page, page_size, by)
-        case Ask.STATS | Ask.EXPORT:
+        case Ask.STATS:
+            return _stats(tx, query, now)
+        case Ask.EXPORT:
             raise BadQuery(f"{query.ask} is not answered here.")
 
 
@@ -186,6 +189,12 @@ def _summary(tx: Tx, now: int, page_size: int) -> Summary:
         open=still_open,
         newest=tuple(_line(tx, id, now) for id in newest),
     )
+
+
+def _stats(tx: Tx, query: Query, now: int) -> Stats:
+    since, until = query.filters.since, query.filters.until
+    until = query.asked + 1 if until is None else until
+    return stats(tx, until - STATS_OF if since is None else since, until, now)
 
 
 def _life(tx: Tx, id: str, now: int, page: int, page_size: int) -> Life | Nothing:
