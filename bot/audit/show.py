@@ -6,6 +6,7 @@ from bot.audit.answer import Answer, Help, Life, Line, Nothing, Requests, Summar
 from bot.audit.folder import proof_name
 from bot.audit.life import ERASED, Said, Typed, When, Who
 from bot.audit.query import HELP
+from bot.audit.stats import NOTES, Stats, figures, sentence
 from bot.audit.watching import Verify
 from bot.core.text import one_line, utc, visible
 from bot.ledger.note import rebase64
@@ -29,6 +30,8 @@ def text(answer: Answer) -> str:
             lines = _life(life)
         case Verify():
             return "On the command line it is `nolone audit verify`."
+        case Stats() as stats:
+            lines = _stats(stats)
     return "\n".join([*lines, *_pages(answer), considered(answer)])
 
 
@@ -74,6 +77,25 @@ def proof(life: Life) -> str:
         f"its newest entry is #{seq}, leaf {leaf.hex()[:16]}…; an export holds"
         f" {proof_name(life.line.id)}: nolone audit export DIR, nolone audit verify DIR"
     )
+
+
+def _stats(found: Stats) -> list[str]:
+    phases = [phase for phase, _ in found.states]
+    head = ("tier", "filed", *phases, "approved within 10 s")
+    rows = [head]
+    for tier in found.tiers:
+        states = dict(tier.states)
+        counts = (tier.filed, *(states.get(phase, 0) for phase in phases))
+        name = one_line(tier.name, 60)
+        rows.append((name, *map(str, counts), f"{tier.hasty} of {tier.approved}"))
+    return [
+        f"{sentence(found)}, from {utc(found.since)} to {utc(found.until)}",
+        "",
+        *_columns((name.lower(), said) for name, said in figures(found)),
+        "",
+        *(_columns(rows) if found.tiers else ()),
+        *NOTES,
+    ]
 
 
 def _table(lines: Sequence[Line]) -> list[str]:

@@ -12,8 +12,8 @@ only what is open and overdue is counted of all there are.
   n * percent / 100, rounded up. It is always a time that occurred.
 * The rates are of the requests that have ended.
 * An approval is hasty when it is a request's first, and came within ten seconds after the card was
-  posted: after the filing, where it is not known when that was. The worker's card is sent at once;
-  whoever approves that fast has hardly read it.
+  posted: after the filing, where it is not known when that was. Whoever approves that fast has
+  hardly read it.
 * A restored account was away from when it was seen gone to when it was seen back.
 * A request is overdue when its time to reach a quorum, or to be started, is over.
 """
@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.core.duration import DAY, MINUTE, SECOND
+from bot.core.duration import DAY, HOUR, MINUTE, SECOND, spelled
 from bot.core.request import Phase
 from bot.store import stats as store
 from bot.store.tx import Tx
@@ -143,3 +143,61 @@ def nearest(ordered: Sequence[int], percent: int) -> int:
 
 def _in_order(found: Counter[Phase]) -> tuple[tuple[Phase, int], ...]:
     return tuple((phase, found[phase]) for phase in Phase if found[phase])
+
+
+# --- in words, for Slack and the command line ---------------------------------------------------
+
+NOTES = (
+    "Times are counted from the filing. Median and 95th percentile are by nearest rank: of n times"
+    " in order, the one at n × 50 % or n × 95 %, rounded up.",
+    "Rates are of the requests that ended. A restore by one click needs no review, and is in"
+    " neither times nor rates.",
+    "Approved within 10 s: a request's first approval came within 10 seconds after its card was"
+    " posted, or after its filing where that is not known.",
+)
+
+
+def sentence(found: Stats) -> str:
+    """How many requests there were, and what became of them."""
+    counts = ", ".join(f"{n} {phase}" for phase, n in found.states)
+    said = f"{found.filed} request{'' if found.filed == 1 else 's'} filed"
+    return f"{said}: {counts}" if counts else said
+
+
+def figures(found: Stats) -> tuple[tuple[str, str], ...]:
+    """Each with its name."""
+    restored = str(found.restores)
+    if found.away is not None:
+        restored += (
+            f" · away: median {lasting(found.away.median)}, longest {lasting(found.away.longest)}"
+            f" · {found.away_longer} of {found.away.n} longer than eleven minutes"
+        )
+    overdue = f" · {found.overdue} overdue" if found.overdue else " · none overdue"
+    return (
+        ("First review", _spread(found.review)),
+        ("Quorum", _spread(found.quorum)),
+        ("End", _spread(found.end)),
+        ("Vetoed", _share(found.vetoed, found.ended, "that ended")),
+        ("Expired", _share(found.expired, found.ended, "that ended")),
+        ("Approved within 10 s", _share(found.hasty, found.approved, "approved")),
+        ("Restored", restored),
+        ("Open now", f"{found.open}{overdue}"),
+    )
+
+
+def lasting(ms: int) -> str:
+    """A length for people, as exact as is of interest: 12 s, 5 min 20 s, 3 h 5 min, 4 d 2 h."""
+    if ms < SECOND:
+        return "under 1 s"
+    step = HOUR if ms >= 2 * DAY else MINUTE if ms >= HOUR else SECOND
+    return spelled(ms - ms % step)
+
+
+def _spread(times: Spread | None) -> str:
+    if times is None:
+        return "none yet"
+    return f"median {lasting(times.median)}, 95th percentile {lasting(times.p95)}"
+
+
+def _share(n: int, of: int, what: str) -> str:
+    return f"{100 * n / of:.0f} % · {n} of {of} {what}" if of else f"none {what}"

@@ -1,4 +1,4 @@
-"""The slash commands; each answers in its acknowledgement."""
+"""The slash commands. Each answers in its acknowledgement, unless Slack may refuse what it says."""
 
 from typing import Any
 
@@ -132,7 +132,11 @@ class Commands:
         if isinstance(found.body, Life) and found.body.card is not None:
             card = await self._screen.permalink(*found.body.card)
         said, blocks = audit_view.render(found, card)
-        return {"text": said, "blocks": blocks}
+        reply = {"text": said, "blocks": blocks}
+        if "command" in body and (native := audit_view.native(found)) is not None:
+            self._screen.offer(body, {**reply, "blocks": native}, reply)
+            return {}
+        return reply
 
 
 def _reply(text: str) -> Reply:

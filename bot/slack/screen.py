@@ -73,6 +73,11 @@ class Screen:
         """Answer a click privately, after its acknowledgement."""
         self._background.start(self.answer(body, {"text": text}))
 
+    def offer(self, body: Body, best: dict[str, Any], plain: dict[str, Any]) -> None:
+        """Answer a command beside its acknowledgement: with `best` where Slack takes it, else with
+        `plain`. An acknowledgement that is refused could be neither seen nor made good."""
+        self._background.start(self._offer(body, best, plain))
+
     def replace(self, body: Body, reply: dict[str, Any]) -> None:
         """Put something else in the place of the private answer that was clicked."""
         self._background.start(self._replace(body, reply))
@@ -81,6 +86,10 @@ class Screen:
         if not await self._respond(body, replace_original=True, **reply):
             too_old = "That answer is too old to be turned over: please ask again."
             await self.answer(body, {"text": too_old})
+
+    async def _offer(self, body: Body, best: dict[str, Any], plain: dict[str, Any]) -> None:
+        if not await self._respond(body, replace_original=False, **best):
+            await self.answer(body, plain)
 
     async def _respond(self, body: Body, **reply: Any) -> bool:
         """Whether Slack took it; an answer's address lives for half an hour and five times."""

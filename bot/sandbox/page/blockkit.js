@@ -1,12 +1,13 @@
 // Block Kit as elements. `where` says on what the blocks stand: {channel, ts} or {view}.
 
+import { data_table, data_visualization } from "./charts.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { richText, textObject } from "./text.js";
 import { confirmed } from "./confirm.js";
 import { field } from "./fields.js";
 
-const BLOCKS = { header, section, context, actions, divider, rich_text, input };
+const BLOCKS = { header, section, context, actions, divider, rich_text, input, data_visualization, data_table };
 
 export function blocks(list, ctx, where) {
   return list.map((block) => (BLOCKS[block.type] ?? unknown)(block, ctx, where));

@@ -290,7 +290,7 @@ const COMMANDS = [
 ];
 const WORDS = {
   "/request-deactivate": [["status", "where the open requests stand"], ["help", "all there is to type"], ["veto R-", "stop a request"], ["withdraw R-", "take your own back"]],
-  "/audit": [["R-1", "one request, entry by entry"], ["by:bruno", "what one person did"], ["state:vetoed", "requests by state"], ["verify", "is the trail what it was?"], ["help", "all there is to ask"]],
+  "/audit": [["R-1", "one request, entry by entry"], ["by:bruno", "what one person did"], ["state:vetoed", "requests by state"], ["stats", "how many, how fast, how they ended"], ["verify", "is the trail what it was?"], ["help", "all there is to ask"]],
 };
 
 export function setUpComposer(app) {

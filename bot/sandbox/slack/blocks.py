@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from bot.sandbox.slack import charts
 from bot.sandbox.slack.richtext import RICH_TEXT_ELEMENT
 from bot.sandbox.slack.schema import (
     Check,
@@ -185,52 +186,52 @@ def _text_or_fields(value: object, at: str, problems: Problems) -> None:
 
 _BLOCK_ID = {"block_id": string(255)}
 
-_BLOCK = by_type(
-    {
-        "section": both(
-            obj(
-                _TYPE,
-                {
-                    **_BLOCK_ID,
-                    "text": _text(3000),
-                    "fields": listing(_text(2000), 1, 10),
-                    "accessory": by_type({**_MENUS, **_MULTI, **_CLICKS, "image": _IMAGE}),
-                    "expand": boolean,
-                },
+_BLOCKS: dict[str, Check] = {
+    "section": both(
+        obj(
+            _TYPE,
+            {
+                **_BLOCK_ID,
+                "text": _text(3000),
+                "fields": listing(_text(2000), 1, 10),
+                "accessory": by_type({**_MENUS, **_MULTI, **_CLICKS, "image": _IMAGE}),
+                "expand": boolean,
+            },
+        ),
+        _text_or_fields,
+    ),
+    "header": obj({**_TYPE, "text": _plain(150)}, _BLOCK_ID),
+    "divider": obj(_TYPE, _BLOCK_ID),
+    "context": obj(
+        {
+            **_TYPE,
+            "elements": listing(
+                by_type({"image": _IMAGE, "plain_text": _text(3000), "mrkdwn": _text(3000)}),
+                1,
+                10,
             ),
-            _text_or_fields,
-        ),
-        "header": obj({**_TYPE, "text": _plain(150)}, _BLOCK_ID),
-        "divider": obj(_TYPE, _BLOCK_ID),
-        "context": obj(
-            {
-                **_TYPE,
-                "elements": listing(
-                    by_type({"image": _IMAGE, "plain_text": _text(3000), "mrkdwn": _text(3000)}),
-                    1,
-                    10,
-                ),
-            },
-            _BLOCK_ID,
-        ),
-        "actions": obj(
-            {**_TYPE, "elements": listing(by_type({**_MENUS, **_CLICKS}), 1, 25)}, _BLOCK_ID
-        ),
-        "input": obj(
-            {
-                **_TYPE,
-                "label": _plain(2000),
-                "element": by_type({**_MENUS, **_MULTI, **_FIELDS}),
-            },
-            {**_BLOCK_ID, "hint": _plain(2000), "optional": boolean, "dispatch_action": boolean},
-        ),
-        "image": obj(
-            {**_TYPE, "image_url": string(3000), "alt_text": string(2000)},
-            {**_BLOCK_ID, "title": _plain(2000)},
-        ),
-        "rich_text": obj({**_TYPE, "elements": listing(RICH_TEXT_ELEMENT, 1, 10_000)}, _BLOCK_ID),
-    }
-)
+        },
+        _BLOCK_ID,
+    ),
+    "actions": obj(
+        {**_TYPE, "elements": listing(by_type({**_MENUS, **_CLICKS}), 1, 25)}, _BLOCK_ID
+    ),
+    "input": obj(
+        {
+            **_TYPE,
+            "label": _plain(2000),
+            "element": by_type({**_MENUS, **_MULTI, **_FIELDS}),
+        },
+        {**_BLOCK_ID, "hint": _plain(2000), "optional": boolean, "dispatch_action": boolean},
+    ),
+    "image": obj(
+        {**_TYPE, "image_url": string(3000), "alt_text": string(2000)},
+        {**_BLOCK_ID, "title": _plain(2000)},
+    ),
+    "rich_text": obj({**_TYPE, "elements": listing(RICH_TEXT_ELEMENT, 1, 10_000)}, _BLOCK_ID),
+}
+_BLOCK = by_type(_BLOCKS)
+_MESSAGE_BLOCK = by_type({**_BLOCKS, **charts.BLOCKS})
 
 _META = {
     "private_metadata": string(3000, low=0),
@@ -255,11 +256,14 @@ _VIEW = by_type(
 )
 
 
-def message_problems(blocks: object) -> list[str]:
+def message_problems(blocks: object, *, charts_taken: bool = True) -> list[str]:
     """What Slack would say of these blocks of a message; empty when it takes them."""
     problems = Problems()
-    listing(_BLOCK, 0, MESSAGE_BLOCKS)(blocks, "/blocks", problems)
+    block = _MESSAGE_BLOCK if charts_taken else _BLOCK
+    listing(block, 0, MESSAGE_BLOCKS)(blocks, "/blocks", problems)
     _unique_ids(blocks, "/blocks", problems)
+    if not problems.messages:
+        charts.check_together(_dicts(blocks), "/blocks", problems)
     return problems.messages
 
 

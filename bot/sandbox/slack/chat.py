@@ -20,20 +20,20 @@ BLOCKS_LENGTH = 13_200
 BLOCK_COST = 125
 
 
-def checked_blocks(blocks: Any) -> list[Json] | None:
+def checked_blocks(ws: Workspace, blocks: Any) -> list[Json] | None:
     """Blocks that Slack takes; None when none were given."""
     if blocks is None:
         return None
     if not isinstance(blocks, list):
         raise Refusal("invalid_blocks_format")
-    problems = message_problems(blocks)
+    problems = message_problems(blocks, charts_taken=ws.charts_taken)
     if problems:
         raise Refusal("invalid_blocks", problems, errors=[p[8:] for p in problems])
     return blocks
 
 
-def _posted_blocks(call: Call) -> list[Json] | None:
-    blocks = checked_blocks(call.document("blocks", "invalid_blocks_format"))
+def _posted_blocks(ws: Workspace, call: Call) -> list[Json] | None:
+    blocks = checked_blocks(ws, call.document("blocks", "invalid_blocks_format"))
     if _length(blocks) + BLOCK_COST * len(blocks or []) > BLOCKS_LENGTH:
         raise Refusal("msg_blocks_too_long")
     return blocks
@@ -118,7 +118,7 @@ def _own(ws: Workspace, channel: Channel, call: Call, refusal: str) -> Message:
 
 def post_message(ws: Workspace, call: Call) -> Json:
     channel = _place(ws, call, opens_dm=True)
-    blocks = _posted_blocks(call)
+    blocks = _posted_blocks(ws, call)
     text = call.text("text")
     checked_words(ws, text, blocks)
     metadata = _metadata(call)
@@ -140,7 +140,7 @@ def post_ephemeral(ws: Workspace, call: Call) -> Json:
     user = call.required("user")
     if user not in channel.members:
         raise Refusal("user_not_in_channel")
-    blocks = _posted_blocks(call)
+    blocks = _posted_blocks(ws, call)
     text = call.text("text")
     if len(text) > EDIT_LENGTH:
         raise Refusal("msg_too_long")
@@ -153,7 +153,7 @@ def post_ephemeral(ws: Workspace, call: Call) -> Json:
 def update(ws: Workspace, call: Call) -> Json:
     channel = _place(ws, call)
     message = _own(ws, channel, call, "cant_update_message")
-    blocks = _posted_blocks(call)
+    blocks = _posted_blocks(ws, call)
     text = call.text("text")
     if len(text) > EDIT_LENGTH:
         raise Refusal("msg_too_long")

@@ -65,7 +65,7 @@ class Hand:
             return None
         said = {"text": reply} if isinstance(reply, str) else reply
         try:
-            blocks = checked_blocks(said.get("blocks"))
+            blocks = checked_blocks(self._ws, said.get("blocks"))
             checked_words(self._ws, str(said.get("text", "")), blocks)
         except Refusal as refusal:
             return "; ".join([refusal.error, *refusal.messages])

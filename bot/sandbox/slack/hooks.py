@@ -15,7 +15,7 @@ def answer_response_url(ws: Workspace, url: ResponseUrl, said: Any) -> None:
         _delete(ws, url)
         return
     text = str(said.get("text") or "")
-    blocks = checked_blocks(said.get("blocks"))
+    blocks = checked_blocks(ws, said.get("blocks"))
     checked_words(ws, text, blocks)
     if ws.strict and url.source is not None and said.get("replace_original") is None:
         raise Refusal("replace_original_not_said")

@@ -6,6 +6,7 @@ one value and reports what it finds; `blocks.py` is a table of such checks.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
 Check = Callable[[object, str, "Problems"], None]
 
@@ -43,6 +44,18 @@ def integer(low: int, high: int) -> Check:
             problems.add("must be an integer", at)
         elif not low <= value <= high:
             problems.add(f"must be between {low} and {high}", at)
+
+    return check
+
+
+def number(above: float | None = None) -> Check:
+    """Any number that JSON has; NaN and infinity it has not."""
+
+    def check(value: object, at: str, problems: Problems) -> None:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
+            problems.add("must be a number", at)
+        elif above is not None and value <= above:
+            problems.add(f"must be more than {above:g}", at)
 
     return check
 

@@ -63,6 +63,6 @@ class Webhooks:
         text = said.get("text", "")
         if not isinstance(text, str):
             raise Refusal("invalid_payload")
-        blocks = checked_blocks(said.get("blocks"))
+        blocks = checked_blocks(self._ws, said.get("blocks"))
         checked_words(self._ws, text, blocks)
         self._ws.post(channel.id, text[:POST_LENGTH], blocks, app=KEEPER)

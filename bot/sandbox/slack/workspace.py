@@ -31,6 +31,9 @@ class Workspace:
         self.usergroups: dict[str, Usergroup] = {}
         self.free_plan = False
         """A workspace on a free plan has no user groups: `plan_upgrade_required`."""
+        self.charts_taken = True
+        """Whether messages take `data_visualization` and `data_table`, which not every workspace
+        has yet: without, they are `invalid_blocks`."""
         self.strict = True
         """Refuse what Slack takes, but no app of ours should send: blocks without a top-level text,
         which is what notifications and screen readers have; and an answer to a click that does not

@@ -8,9 +8,11 @@ from bot.audit.answer import Answer, Help, Life, Line, Nothing, Requests, Summar
 from bot.audit.folder import proof_name
 from bot.audit.life import ERASED, Said, Typed, When, Who
 from bot.audit.query import HELP, LONGEST
+from bot.audit.stats import Stats
 from bot.core.actions import ACTIONS
 from bot.core.text import one_line
 from bot.ledger.note import rebase64
+from bot.slack.views import stats as stats_view
 from bot.slack.views.common import (
     SECTION_MOST,
     Block,
@@ -56,11 +58,24 @@ def render(answer: Answer, card: str | None = None) -> tuple[str, Blocks]:
             blocks = [section(f"*{text}*"), *_lines(requests.lines)]
         case Life() as life:
             text, blocks = _life(life, card)
+        case Stats() as stats:
+            text, blocks = stats_view.text(stats), stats_view.classic(stats)
+    return text, [*blocks, *_pages(answer), _foot(answer)]
+
+
+def native(answer: Answer) -> Blocks | None:
+    """The answer in blocks that only some Slacks take; None: there is nothing to draw."""
+    if isinstance(answer.body, Stats) and answer.body.filed:
+        return [*stats_view.native(answer.body), _foot(answer)]
+    return None
+
+
+def _foot(answer: Answer) -> Block:
     asked = f"`/audit {escape(one_line(answer.query.text, LONGEST)).replace('`', 'ˋ')}`"
     size, root = answer.head
     foot = f"{asked} · as of {when(answer.at)} · this query is an entry of the trail"
     seen = f"Considered: all {size:,} entries, up to #{size}, root `{rebase64(root)}`"
-    return text, [*blocks, *_pages(answer), context(foot, seen)]
+    return context(foot, seen)
 
 
 def parse_page(value: object) -> Turn | None:
