@@ -101,7 +101,7 @@ REFUSED: list[tuple[Json, str]] = [
     ({"type": "header", "text": plain(151)}, "less than 151"),
     ({"type": "context", "elements": [mrkdwn()] * 11}, "no more than 10 items"),
     ({"type": "context", "elements": []}, "no fewer than 1 items"),
-    ({"type": "data_table"}, "unsupported type: data_table [json-pointer:/blocks/0/type]"),
+    ({"type": "video"}, "unsupported type: video [json-pointer:/blocks/0/type]"),
     ({"type": "image", "image_url": "https://example.org/x.png"}, "required field: alt_text"),
     ({"text": plain()}, "missing required field: type"),
     ({"type": "divider", "block_id": "x" * 256}, "less than 256"),
@@ -210,7 +210,9 @@ def test_a_view_beyond_a_limit_is_refused(view: Json, said: str) -> None:
 
 KEYS = ["type", "text", "elements", "element", "options", "block_id", "action_id", "accessory"]
 KEYS += ["initial_option", "initial_options", "blocks", "min_length"]
+KEYS += ["title", "chart", "series", "axis_config", "caption", "rows"]
 KINDS = ["section", "actions", "input", "static_select", "modal"]
+KINDS += ["data_visualization", "bar", "data_table", "raw_number"]
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
