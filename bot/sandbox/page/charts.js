@@ -7,7 +7,8 @@ import { richText } from "./text.js";
 const HEIGHT = 190;
 const TOP = 18; // px for the number over the highest bar
 const LABELLED = 18; // bars, at most, that still have room for their numbers
-const CROWDED = 4; // categories; more are written aslant where it is narrow
+const CROWDED = 4; // categories; more are written aslant where it is narrow,
+const PACKED = 8; // and more than these everywhere
 const TICKS = 4;
 
 let charts = 0;
@@ -81,7 +82,8 @@ function plot(id, series, categories, steps) {
   const names = categories.map((category, c) =>
     svg("svg", { x: `${band * (c + 0.5)}%`, y: bottom, overflow: "visible" }, svg("text", { class: "bk-category", y: 18 }, category)),
   );
-  const kind = categories.length > CROWDED ? "bk-plot bk-crowded" : "bk-plot";
+  const many = categories.length;
+  const kind = many > PACKED ? "bk-plot bk-packed" : many > CROWDED ? "bk-plot bk-crowded" : "bk-plot";
   return svg("svg", { class: kind, "aria-hidden": "true" }, svg("defs", {}, ...series.map((_, i) => pattern(id, i))), ...lines, ...bars, ...names);
 }
 
