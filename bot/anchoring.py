@@ -1,5 +1,5 @@
-"""Checkpoints leave the house: to every anchor each minute while the log grows, and at once when a
-quorum was reached, so that an anchor keeps what a strict request waits for.
+"""Checkpoints leave the house: to every anchor at most a minute after the log has grown, and at once
+when a quorum was reached, so that an anchor keeps what a strict request waits for.
 
 Nothing is signed that an anchor's earlier checkpoint does not agree with: a log that was rewritten,
 or set back to an older state, is found here, and stays without anchors until somebody has looked.
@@ -48,6 +48,7 @@ class Anchoring:
         self._wake = asyncio.Event()
         self._round = asyncio.Lock()
         self._due: dict[str, int] = {}  # when each is next (ms)
+        self._published: dict[str, int] = {}  # when each last took a checkpoint (ms)
         self._failures: dict[str, int] = {}  # in a row
         self._troubles: dict[str, str] = {}
         self._asked: set[str] = set()  # whose own newest checkpoint was looked at
@@ -64,11 +65,11 @@ class Anchoring:
         return tuple(key.public for key in self._signers)
 
     def _committed(self, done: Done) -> None:
-        if any(isinstance(event, QuorumReached) for event in done.events):
-            for name in self._due:
-                if name not in self._failures:
-                    self._due[name] = 0
-            self._wake.set()
+        urgent = any(isinstance(event, QuorumReached) for event in done.events)
+        for name in self._due.keys() - self._failures.keys():
+            if urgent or self._published.get(name, 0) + EVERY <= done.at:
+                self._due[name] = 0
+                self._wake.set()
 
     async def run(self) -> None:
         while True:
@@ -91,6 +92,7 @@ class Anchoring:
 
     async def _serve(self, anchor: Anchor, now: int) -> None:
         name = anchor.name
+        self._due[name] = now + EVERY  # before anything else, since a quorum may come meanwhile
         try:
             async with asyncio.timeout(PUBLISH_WITHIN):
                 await self._bring(anchor, now)
@@ -105,7 +107,6 @@ class Anchoring:
             return
         self._troubles.pop(name, None)
         self._failures.pop(name, None)
-        self._due[name] = now + EVERY
 
     async def _bring(self, anchor: Anchor, now: int) -> None:
         store = self._engine.store
@@ -115,11 +116,11 @@ class Anchoring:
         if anchor.name not in self._asked:
             held = await self._held(anchor, kept, head.size)
             if held is not None:
-                await store.run(partial(_refuse_another, held, head, anchor.name), durable=False)
+                await store.run(partial(_refuse_another, held, head), durable=False)
             self._asked.add(anchor.name)
         if kept is not None:
             before = Checkpoint(head.origin, kept.size, kept.root)
-            await store.run(partial(_refuse_another, before, head, anchor.name), durable=False)
+            await store.run(partial(_refuse_another, before, head), durable=False)
         if head.size == (kept.size if kept else 0):
             return
         if not self._signers:
@@ -133,6 +134,7 @@ class Anchoring:
         published = await anchor.publish(head, head.sign(self._signers), since)
         found = Anchored(anchor.name, head.size, head.root, now, published.place, published.signed)
         await store.run(partial(keep_anchored, found=found))
+        self._published[anchor.name] = now
 
     async def _held(self, anchor: Anchor, kept: Anchored | None, size: int) -> Checkpoint | None:
         """The newest checkpoint of ours that the anchor itself gives back; `size`: the log's own."""
@@ -165,7 +167,7 @@ def _read(name: str, origin: str, tx: Tx) -> tuple[Checkpoint, Anchored | None]:
     return Checkpoint(origin, size, tree.frontier(tx, size).root), kept
 
 
-def _refuse_another(before: Checkpoint, head: Checkpoint, name: str, tx: Tx) -> None:
+def _refuse_another(before: Checkpoint, head: Checkpoint, tx: Tx) -> None:
     """Raises Contradicted unless `before` is the beginning of this log."""
     if before.size > head.size:
         raise Contradicted(

@@ -260,7 +260,7 @@ def audit_export(dir: Path) -> None:
     multiple=True,
     metavar="CHECKPOINT",
     type=click.Path(path_type=Path),
-    help="A checkpoint that somebody kept, or what a card showed, '#12 · root a1b2c3d4e5f6'; can be"
+    help="A checkpoint that somebody kept, or what a card showed, '#12 · root 0AWcvSJfFYuQ'; can be"
     " given more than once.",
 )
 @click.option(

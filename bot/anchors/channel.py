@@ -42,7 +42,8 @@ class Channel:
 
     async def publish(self, head: Checkpoint, signed: bytes, since: Consistency) -> Published:
         channel = self._id()
-        text = f"Checkpoint of {head.origin}: {head.size} entries, root {short(head.root)}"
+        entries = "1 entry" if head.size == 1 else f"{head.size} entries"
+        text = f"Checkpoint of {head.origin}: {entries}, root {short(head.root)}"
         blocks = [_plain(text), _preformatted(signed.decode())]
         try:
             if self._webhook is None:

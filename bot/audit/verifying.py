@@ -9,13 +9,15 @@ from bot.audit import folder, keys
 from bot.core.text import utc
 from bot.ledger import checkpoint
 from bot.ledger.checkpoint import Checkpoint
-from bot.ledger.note import NoteError, PublicKey, rebase64
+from bot.ledger.note import NoteError, PublicKey, rebase64, unbase64
 from bot.ledger.trust import Policy
 from bot.ledger.verify import Fault, Finding, Kept, Verified
 from bot.store.sqlite import SqliteVisit
 from bot.store.trail import verify_trail
 
-_SHOWN = re.compile(r"#?([1-9][0-9]{0,17}) *· *root *((?:[0-9a-f]{2}){6,32})")
+_SHOWN = re.compile(
+    r"#?([1-9][0-9]{0,17}) *· *root *((?:[A-Za-z0-9+/]{4}){3,10})[A-Za-z0-9+/=]{0,4}"
+)
 _YEAR_9999 = 253_402_300_799  # its last second; a witness may say what it likes
 OWN_KEYS = (
     "The keys came with it: compare them with the vkey that you had from elsewhere, or give that one"
@@ -77,14 +79,14 @@ def trusted(dir: Path, known: Sequence[PublicKey]) -> tuple[Sequence[PublicKey],
 
 
 def shown(text: str, origin: str) -> Kept | None:
-    """What cards, receipts and notices show of the trail, `#12 · root a1b2c3d4e5f6`; None: it is not.
+    """What cards, receipts and notices show of the trail, `#12 · root 0AWcvSJfFYuQ`; None: it is not.
 
     Nobody signed it, and it is short: it tells whoever saw it, and proves nothing to others.
     """
     found = _SHOWN.fullmatch(text.strip())
     if found is None:
         return None
-    head = Checkpoint(origin, int(found[1]), bytes.fromhex(found[2]))
+    head = Checkpoint(origin, int(found[1]), unbase64(found[2]))
     return Kept(f"what was shown at #{head.size}", head)
 
 

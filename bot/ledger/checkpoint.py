@@ -22,8 +22,8 @@ def number(text: str) -> int:
 
 
 def short(root: bytes) -> str:
-    """A root as people compare it at a glance: its first 48 bits in hex."""
-    return root.hex()[:12]
+    """A root as people compare it at a glance: how it begins in a checkpoint (72 bits)."""
+    return rebase64(root)[:12]
 
 
 @dataclass(frozen=True, slots=True)

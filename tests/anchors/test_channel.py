@@ -57,7 +57,7 @@ async def test_what_was_posted_is_read_back_to_the_letter(
     assert list(await kept.latest(None)) == [head.sign([KEY]) for head in reversed(HEADS)]
     assert believed(await kept.latest(None), [KEY.public], ORIGIN) == HEADS[-1]
     newest = slack.workspace.messages(PLACE)[-1]
-    assert newest.text == f"Checkpoint of {ORIGIN}: 8 entries, root 080808080808"
+    assert newest.text == f"Checkpoint of {ORIGIN}: 8 entries, root CAgICAgICAgI"
 
 
 async def test_the_second_apps_posts_are_not_the_bots_to_delete(

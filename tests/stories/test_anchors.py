@@ -98,7 +98,7 @@ async def test_what_is_not_strict_does_not_wait(s: Story) -> None:
     assert await s.phase() is Phase.EXECUTED
 
 
-MARK = re.compile(r"#(\d+) · root ([0-9a-f]{12})")
+MARK = re.compile(r"#(\d+) · root ([A-Za-z0-9+/]{12})")
 
 
 async def test_every_card_receipt_and_notice_names_its_place_and_the_root(s: Story) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from bot.audit import keys
 from bot.ledger import tiles
-from bot.ledger.checkpoint import Checkpoint
-from bot.ledger.note import PublicKey
+from bot.ledger.checkpoint import Checkpoint, short
+from bot.ledger.note import PublicKey, rebase64
 from bot.ledger.tree import EMPTY
 from tests.audit.trail import Trail
 
@@ -224,21 +224,19 @@ def test_the_trail_can_be_held_to_what_a_card_showed(house: House) -> None:
     root = house.rows("SELECT hash FROM tree WHERE level = 2 AND idx = 0")[0][0]
     assert isinstance(root, bytes)
     for shown in (
-        f"#4 · root {root.hex()[:12]}",
-        f"4·root{root.hex()}",
-        f" 4 · root {root.hex()[:16]} ",
+        f"#4 · root {short(root)}",
+        f"4·root{rebase64(root)}",
+        f" 4 · root {rebase64(root)[:18]} ",
     ):
         done = house.run("audit", "verify", "--against", shown, key="")  # nobody signed it
         assert (done.code, "It agrees with what was shown at #4" in done.text) == (0, True)
         assert house.verify(house.export, "--against", shown).code == 0
-    other = f"#4 · root {(root[:5] + bytes([root[5] ^ 1])).hex()}"
+    other = f"#4 · root {short(root[:8] + bytes([root[8] ^ 1]))}"
     for done in (house.verify("--against", other), house.verify(house.export, "--against", other)):
         assert done.code == 1
         assert "forked: what was shown at #4 is over 4 entries" in done.text
-    assert (
-        house.verify("--against", f"#4 · root {root.hex()[:11]}").code == 2
-    )  # too short to be one
-    assert "checkpoint ahead" in house.verify("--against", "#4000 · root a1b2c3d4e5f6").text
+    assert house.verify("--against", f"#4 · root {short(root)[:11]}").code == 2  # too short for one
+    assert "checkpoint ahead" in house.verify("--against", f"#4000 · root {short(root)}").text
 
 
 def test_what_cannot_be_found_out_is_neither_right_nor_wrong(house: House) -> None:
