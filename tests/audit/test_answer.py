@@ -1,5 +1,7 @@
 """The trail answers from what really happened, as of the instant it is asked."""
 
+from itertools import combinations
+
 import pytest
 
 from bot.audit.answer import Answer, Help, Life, Nothing, Requests, Summary, answer
@@ -7,6 +9,10 @@ from bot.audit.query import parse
 from bot.audit.show import words
 from bot.core.commands import Expire, Retract, Settle, Start, Unclear, Veto
 from bot.core.request import Phase
+from bot.ledger.entry import leaf_hash
+from bot.store import audit
+from bot.store.trail import Trail as TrailInStore
+from bot.store.trail import verify_trail
 from bot.store.tx import Row
 
 from .trail import AGENT, ANN, BOB, COOL_OFF, DAY, HOUR, LEE, MINUTE, OTHER_AGENT, Trail
@@ -358,3 +364,91 @@ async def test_asking_changes_nothing(trail: Trail) -> None:
     for text in ("", "help", "R-1", "state:open", f"reviewer:{ANN}"):
         trail.ask(text)
     assert rows() == before
+
+
+# --- how many, and out of what ---------------------------------------------------------------
+
+
+async def test_a_limit_is_of_all_pages_together(trail: Trail) -> None:
+    for n in range(7):
+        await trail.filed(f"a{n}")
+    pages = [trail.ask("limit:5", page=n, page_size=2) for n in (1, 2, 3)]
+    assert [ids(page) for page in pages] == [["R-7", "R-6"], ["R-5", "R-4"], ["R-3"]]
+    assert [page.page for page in pages] == [(1, 3, 5), (2, 3, 5), (3, 3, 5)]
+    assert ids(trail.ask("limit:5", page=4, page_size=2)) == ["R-3"]
+    for n, more in ((6, True), (7, False), (8, False)):
+        found = trail.ask(f"limit:{n}").body
+        assert isinstance(found, Requests)
+        assert found.more is more
+
+
+async def test_of_very_many_the_newest_are_listed(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.audit.answer.MOST", 3)
+    for n in range(4):
+        await trail.filed(f"a{n}")
+    found = trail.ask("state:open")
+    assert ids(found) == ["R-4", "R-3", "R-2"]
+    assert isinstance(found.body, Requests)
+    assert (found.page.total, found.body.more) == (3, True)
+
+
+async def test_an_answer_states_the_entries_that_it_considered(trail: Trail) -> None:
+    await trail.filed("a")
+    for text in ("", "help", "R-1", "R-9", "state:open"):
+        head = trail.ask(text).head
+        assert head.size == trail.store.run_now(TrailInStore).size
+        assert head.root == trail.store.run_now(lambda tx: verify_trail(tx).root)
+    before = trail.ask("").head
+    await trail.filed("b")
+    assert trail.ask("").head.size == before.size + 1
+    assert trail.ask("").head.root != before.root
+
+
+async def test_a_life_names_its_newest_entry_and_its_card(trail: Trail) -> None:
+    request = await trail.filed("a")
+    await trail.filed("b")
+    found = trail.ask("R-1").body
+    assert isinstance(found, Life)
+    assert found.card is None  # nothing was posted
+    await trail.approved(request)
+    trail.post_everything()
+    found = trail.ask("R-1").body
+    assert isinstance(found, Life)
+    (entry,) = trail.store.run_now(
+        lambda tx: tx.query("SELECT seq, body FROM entries WHERE stream = 'R-1' AND version = 3")
+    )
+    assert found.newest == (entry["seq"], leaf_hash(entry["body"]))
+    assert found.card is not None
+    assert found.card[0] == "C02REV"
+
+
+# --- the one that the fewest fit is looked up, and the rest checked --------------------------
+
+
+@pytest.mark.parametrize("counted", [1, 10_000])
+@pytest.mark.parametrize("few", [0, 1_000])
+async def test_every_combination_of_filters_finds_what_each_finds(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch, counted: int, few: int
+) -> None:
+    """Whichever filter is looked up first: it finds what all of them find."""
+    monkeypatch.setattr(audit, "COUNTED", counted)
+    monkeypatch.setattr(audit, "FEW", few)
+    await trail.one_in_every_phase()
+    await trail.filed("mallory", by=OTHER_AGENT, followers=5_000_000)
+    await trail.approved(await trail.filed("eve", what="Quite another thing."), BOB)
+    one = [f"state:{p.replace(' ', '-')}" for p in ("open", "vetoed", "executed", "cooling off")]
+    each = [*one, f"by:{AGENT}", f"by:{OTHER_AGENT}", f"reviewer:{ANN}", f"reviewer:{BOB}"]
+    each += ["tier:standard", "tier:public-office", "account:mallory", "account:id-eve", "since:6h"]
+    each += ["until:5h", "words:somebody", '"another thing"', "words:some*"]
+    found = {text: set(ids(trail.ask(text, page_size=50))) for text in each}
+    assert all(found.values())
+    for first, second, third in combinations(each, 3):
+        keys = {text.partition(":")[0] for text in (first, second, third) if ":" in text}
+        if len(keys) + ('"another thing"' in (first, second, third)) < 3:
+            continue
+        both = trail.ask(f"{first} {second}", page_size=50)
+        assert set(ids(both)) == found[first] & found[second], (first, second)
+        every = trail.ask(f"{first} {second} {third}", page_size=50)
+        assert set(ids(every)) == found[first] & found[second] & found[third]

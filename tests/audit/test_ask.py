@@ -10,14 +10,14 @@ import pytest
 from bot.audit.answer import Requests
 from bot.audit.ask import ask, ask_on_host
 from bot.audit.query import BadQuery
-from bot.core.commands import Query
+from bot.core.commands import Query, Retract, Veto
 from bot.core.decide import Refused
 from bot.core.events import Queried
 from bot.store import scripts
 from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.store.tx import StoreError
 
-from .trail import AGENT, ANN, MANAGER, MINUTE, Trail
+from .trail import AGENT, ANN, BOB, MANAGER, MINUTE, OTHER_AGENT, Trail
 
 
 def asked(trail: Trail) -> list[tuple[str, str, int]]:
@@ -189,3 +189,59 @@ async def test_where_the_bot_never_ran_there_is_no_trail(tmp_path: Path) -> None
     visit.close()
     assert trail.store.run_now(scripts.newest) == 0
     trail.close()
+
+
+# --- one's own -------------------------------------------------------------------------------
+
+
+async def mine(trail: Trail, person: str, text: str = "mine") -> list[str]:
+    delivery = f"{person}/{text}/{len(asked(trail))}"
+    found = await ask(trail.engine, person, text, delivery=delivery)
+    assert isinstance(found.body, Requests)
+    return [line.id for line in found.body.lines]
+
+
+async def test_agents_and_reviewers_may_ask_for_what_they_filed_or_decided_on(
+    trail: Trail,
+) -> None:
+    await trail.approved(await trail.filed("a"))
+    await trail.filed("b", by=OTHER_AGENT)
+    await trail.give(Veto(ANN, "R-2", "A parody."))
+    await trail.give(Retract(ANN, "R-1"))
+    await trail.filed("c")
+    assert await mine(trail, AGENT) == ["R-3", "R-1"]
+    assert await mine(trail, OTHER_AGENT) == ["R-2"]
+    assert await mine(trail, ANN) == ["R-2", "R-1"]
+    assert await mine(trail, BOB) == await mine(trail, MANAGER) == []
+    assert asked(trail)[:3] == [(AGENT, "mine", 2), (OTHER_AGENT, "mine", 1), (ANN, "mine", 2)]
+
+
+async def test_what_is_mine_is_filtered_like_anything_else(trail: Trail) -> None:
+    for handle in ("a", "b", "c", "d"):
+        await trail.filed(handle, what=f"Number {handle}.")
+    await trail.filed("e", by=OTHER_AGENT)
+    for id in ("R-1", "R-2", "R-5"):
+        await trail.give(Veto(ANN, id, "A parody."))
+    assert await mine(trail, AGENT, "mine state:vetoed") == ["R-2", "R-1"]
+    assert await mine(trail, AGENT, "mine limit:3") == ["R-4", "R-3", "R-2"]
+    assert await mine(trail, ANN, "mine parody limit:2") == ["R-5", "R-2"]
+    assert await mine(trail, AGENT, "mine words:b") == ["R-2"]
+    assert await mine(trail, ANN, f"mine by:{AGENT}") == ["R-2", "R-1"]
+    assert await mine(trail, AGENT, f"mine reviewer:{ANN}") == ["R-2", "R-1"]
+    assert await mine(trail, AGENT, f"mine by:{OTHER_AGENT}") == []
+
+
+async def test_who_has_no_part_in_requests_learns_who_has(trail: Trail) -> None:
+    with pytest.raises(Refused, match=f"Only agents and reviewers .* <@{AGENT}>"):
+        await mine(trail, "U07GUEST")
+    with pytest.raises(Refused, match="/audit mine"):
+        await mine(trail, AGENT, "state:open")
+    assert asked(trail) == []
+
+
+async def test_on_the_machine_nothing_is_mine(trail: Trail) -> None:
+    visit = SqliteVisit(trail.path)
+    with pytest.raises(BadQuery, match="mine is for people in Slack"):
+        ask_on_host(visit, trail.clock, "alice", "mine")
+    visit.close()
+    assert asked(trail) == []

@@ -441,3 +441,27 @@ def test_open_requests_keep_their_terms_under_a_new_policy() -> None:
     facts = replace(FACTS, policy=loose, pinned=FACTS.policy)
     assert kinds(filed(), approve(filed(), ANN), facts) == ["Approved"]
     assert kinds(None, AdoptPolicy(loose)) == ["PolicyAdopted"]
+
+
+# --- asking the trail ----------------------------------------------------------------------------
+
+
+def test_whoever_files_reviews_or_manages_may_ask_for_their_own() -> None:
+    for by in (AGENT, ANN, LEE, MANAGER):
+        assert kinds(None, Query(by, "mine", 0, mine=True)) == ["Queried"]
+    said = refusal(None, Query(EVE, "mine", 0, mine=True))
+    assert "Only agents and reviewers" in said
+    assert f"Agents are: <@{AGENT}>" in said
+    assert "Reviewers are those of legal, trust-safety" in said
+
+
+def test_nobody_is_told_that_they_may_not_while_the_lists_cannot_be_read() -> None:
+    facts = replace(FACTS, agents=group(fresh=False))
+    assert "could not be read" in refusal(None, Query(EVE, "mine", 0, mine=True), facts)
+    assert kinds(None, Query(ANN, "mine", 0, mine=True), facts) == ["Queried"]
+    stale = with_groups(ts=group(ANN, fresh=False))
+    assert "could not be read" in refusal(None, Query(ANN, "mine", 0, mine=True), stale)
+
+
+def test_who_may_not_query_the_trail_learns_what_they_may_ask() -> None:
+    assert "/audit mine" in refusal(None, Query(ANN, "state:open", 0))
