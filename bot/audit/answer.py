@@ -7,7 +7,7 @@ from bot.audit.life import Said, Step, facts, steps
 from bot.audit.query import Ask, BadQuery, Query
 from bot.audit.stats import STATS_OF, Stats, stats
 from bot.audit.watching import Verify
-from bot.core.actions import ActionKind
+from bot.core.actions import ActionKind, Outcome
 from bot.core.duration import DAY
 from bot.core.request import Phase, Request
 from bot.store import audit, scripts
@@ -41,6 +41,10 @@ class Line:
     ended_at: int | None
     undoes: str | None
     restored_by: str | None  # the restore that came next and was executed
+    away: int | None = None  # ms from the one to the other, where both were seen
+    did: tuple[
+        tuple[str, int], ...
+    ] = ()  # the kinds of what the person asked for did to it, and when
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Requests:
     lines: tuple[Line, ...]
     page: Page  # its total: how many are listed
     more: bool  # there are older ones, beyond the limit
+    states: tuple[tuple[Phase, int], ...]  # how many of those listed are in which state
 
 
 class Newest(NamedTuple):
@@ -172,8 +177,11 @@ def _requests(
     ids = audit.find(tx, query.filters, now, query.asked, most + 1, mine)
     shown = _page(page, min(len(ids), most), page_size)
     first = (shown.number - 1) * page_size
-    lines = tuple(_line(tx, id, now) for id in ids[:most][first : first + page_size])
-    return Requests(lines, shown, more=len(ids) > most)
+    whose = mine or query.filters.reviewer or query.filters.by
+    listed = ids[:most]
+    lines = tuple(_line(tx, id, now, whose) for id in listed[first : first + page_size])
+    states = audit.states_of(tx, listed, now)
+    return Requests(lines, shown, len(ids) > most, tuple(states.items()))
 
 
 def _summary(tx: Tx, now: int, page_size: int) -> Summary:
@@ -219,15 +227,18 @@ def _page(number: int, total: int, size: int) -> Page:
     return Page(min(max(number, 1), of), of, total)
 
 
-def _line(tx: Tx, id: str, now: int) -> Line:
+def _line(tx: Tx, id: str, now: int, whose: str | None = None) -> Line:
     request = scripts.request(tx, id)
     assert request is not None  # it is in the index, so it is in the ledger
-    return _described(tx, request, now)
+    return _described(tx, request, now, whose)
 
 
-def _described(tx: Tx, request: Request, now: int) -> Line:
-    known = request.known.value
+def _described(tx: Tx, request: Request, now: int, whose: str | None = None) -> Line:
+    known, ending = request.known.value, request.ending
     restore = audit.restored_by(tx, request.id)
+    away = None
+    if restore is not None and ending is not None and ending.outcome is not Outcome.UNKNOWN:
+        away = restore.at - ending.at
     return Line(
         id=request.id,
         action=request.action,
@@ -236,7 +247,9 @@ def _described(tx: Tx, request: Request, now: int) -> Line:
         requester=request.requester,
         state=request.phase(now),
         filed_at=request.filed_at,
-        ended_at=None if request.ending is None else request.ending.at,
+        ended_at=None if ending is None else ending.at,
         undoes=request.undoes,
         restored_by=None if restore is None else restore.id,
+        away=away,
+        did=() if whose is None else audit.did(tx, whose, request.id),
     )

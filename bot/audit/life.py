@@ -55,6 +55,13 @@ class Typed(NamedTuple):
 
 Said = tuple[str | Who | When | Typed, ...]
 ERASED = "(erased)"
+DID = {  # of the kinds of events, what a person did
+    "Approved": "approved",
+    "Retracted": "took it back",
+    "SettlementProposed": "settled",
+    "Vetoed": "vetoed",
+    "Withdrawn": "withdrew",
+}
 
 OUTCOME = {
     Outcome.VERIFIED: "verified: the effect was seen",
@@ -118,7 +125,7 @@ def _restored(request: Request, restore: audit.Executed) -> Step:
     said: Said = (f"restored the account with {restore.id}",)
     ending = request.ending
     if ending is not None and ending.outcome is not Outcome.UNKNOWN:
-        said += (f": it was away for {_length(restore.at - ending.at)}",)
+        said += (f": it was away for {length(restore.at - ending.at)}",)
     return Step(restore.at, restore.requester, "Restored", said)
 
 
@@ -128,7 +135,7 @@ def _back(tx: Tx, restore: Request) -> Said:
     if undone is None or undone.outcome is Outcome.UNKNOWN or restore.ending is None:
         return ()
     return (
-        f"; because of {undone.id} the account was away for {_length(restore.ending.at - undone.at)}",
+        f"; because of {undone.id} the account was away for {length(restore.ending.at - undone.at)}",
     )
 
 
@@ -246,5 +253,5 @@ def _terms(terms: Terms) -> str:
     )
 
 
-def _length(ms: int) -> str:
+def length(ms: int) -> str:
     return spelled(ms) if ms >= 1000 else "less than a second"

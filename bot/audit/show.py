@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bot.audit.answer import Answer, Help, Life, Line, Nothing, Requests, Summary
 from bot.audit.folder import proof_name
-from bot.audit.life import ERASED, Said, Typed, When, Who
+from bot.audit.life import DID, ERASED, Said, Typed, When, Who, length
 from bot.audit.query import HELP
 from bot.audit.stats import NOTES, Stats, figures, sentence
 from bot.audit.watching import Verify
@@ -24,8 +24,12 @@ def text(answer: Answer) -> str:
             lines = [f"There is no request {id}."]
         case Summary() as summary:
             lines = _summary(summary)
-        case Requests(lines=found, page=page, more=more):
-            lines = [_how_many(page.total, more), *_table(found)]
+        case Requests(lines=found, page=page, more=more, states=states):
+            counts = ", ".join(f"{n} {phase}" for phase, n in states)
+            lines = [
+                _how_many(page.total, more) + (f": {counts}" if counts else ""),
+                *_table(found),
+            ]
         case Life() as life:
             lines = _life(life)
         case Verify():
@@ -42,7 +46,7 @@ def considered(answer: Answer) -> str:
 
 def _how_many(n: int, more: bool) -> str:
     if more:
-        return f"more than {n} requests: the newest {n}, and older ones by until:"
+        return f"the newest {n} of more requests (older ones by until:)"
     return f"{n} request{'' if n == 1 else 's'}"
 
 
@@ -111,6 +115,10 @@ def _line(line: Line) -> tuple[str, ...]:
         ended += f", undoes {line.undoes}"
     if line.restored_by is not None:
         ended += f", restored by {line.restored_by}"
+    if line.away is not None:
+        ended += f", away for {length(line.away)}"
+    for kind, at in line.did:
+        ended += f", {DID[kind]} {utc(at)}"
     return one_line(handle, 100), line.tier, line.state, f"by {_person(line.requester)}", ended
 
 

@@ -1,5 +1,6 @@
 """The transaction scripts that the trail is asked by. They read, and change nothing."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -46,7 +47,7 @@ _ITS = """
     UNION SELECT n FROM requests WHERE substr(subject, instr(subject, ':') + 1) = :account
 """
 _SEARCH = "words_fts d"
-COUNTED = 10_000  # of those that a filter fits, at most, to find the one that the fewest fit
+COUNTED = 30_000  # of those that a filter fits, at most, to find the one that the fewest fit
 FEW = 1_000  # so few that no search need be counted
 
 
@@ -192,18 +193,23 @@ def _find(tx: Tx, params: dict[str, Any], most: int) -> list[int]:
 def _fewest(tx: Tx, ways: Sequence[_Way], params: dict[str, Any]) -> _Way:
     """The one that fits the fewest, or every request in a time that has fewer."""
     best, fewest = _EVERY, params["last"] - params["first"] + 1
+    many = []
     for way in ways:
-        if way.source == _SEARCH and fewest <= FEW:
+        search = way.source == _SEARCH
+        if search and fewest <= FEW:
             continue  # a phrase can take longer to count than so few to check
+        most = COUNTED // 3 if search else COUNTED
         (row,) = tx.query(
             f"SELECT count(*) AS n FROM (SELECT 1 FROM {way.source} WHERE {way.where}"  # noqa: S608
             f" AND {way.n} BETWEEN :first AND :last LIMIT :most)",
             **params,
-            most=COUNTED,
+            most=most,
         )
-        if row["n"] < fewest:
+        if row["n"] == most:
+            many.append(way)
+        elif row["n"] < fewest:
             best, fewest = way, row["n"]
-    return best
+    return many[0] if many and fewest > COUNTED else best
 
 
 def states(tx: Tx, since: int, now: int) -> dict[Phase, int]:
@@ -215,8 +221,36 @@ def states(tx: Tx, since: int, now: int) -> dict[Phase, int]:
         since=since,
         now=now,
     )
+    return _in_order(rows)
+
+
+def _in_order(rows: Sequence[Row]) -> dict[Phase, int]:
     found = {r["state"]: r["n"] for r in rows}
     return {phase: found[phase] for phase in Phase if phase in found}
+
+
+def states_of(tx: Tx, ids: Sequence[str], now: int) -> dict[Phase, int]:
+    """How many of these requests are in which phase as of `now` (ms), in the order of a request's
+    life."""
+    rows = tx.query(
+        f"SELECT {_STATE} AS state, count(*) AS n FROM json_each(:ids) i"  # noqa: S608
+        " CROSS JOIN requests r ON r.id = i.value GROUP BY state",
+        ids=json.dumps(ids),
+        now=now,
+    )
+    return _in_order(rows)
+
+
+def did(tx: Tx, person: str, id: str) -> tuple[tuple[str, int], ...]:
+    """What a person did to a request beyond filing it: the kinds of their events, and when (ms) the
+    first of each was."""
+    rows = tx.each(
+        "SELECT role, at FROM involved WHERE person = :person AND request = :id AND role IN"
+        " ('Approved', 'Retracted', 'Vetoed', 'Withdrawn', 'SettlementProposed') ORDER BY at, role",
+        person=person,
+        id=id,
+    )
+    return tuple(rows)
 
 
 def vetoes(tx: Tx, since: int) -> int:

@@ -115,7 +115,9 @@ async def test_another_process_asks_while_the_bot_runs_and_writes(trail: Trail) 
 
     *told, _ = await asyncio.gather(*(beside(n) for n in range(3)), file_on())
     for text in told:
-        assert text.startswith("1 request\nR-1  deactivate  @first  standard  open  by U01AGENT")
+        assert text.startswith(
+            "1 request: 1 open\nR-1  deactivate  @first  standard  open  by U01AGENT"
+        )
     assert sorted(asked(trail)) == [(f"host:user{n}", "account:first", 1) for n in range(3)]
     (row,) = trail.store.run_now(
         lambda tx: tx.query("SELECT count(*) AS n, max(seq) AS last FROM entries")

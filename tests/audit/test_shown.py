@@ -12,7 +12,7 @@ from bot.audit.life import Typed
 from bot.audit.query import LONGEST, Ask, BadQuery, Query, parse
 from bot.audit.show import text, words
 from bot.core.actions import ActionKind
-from bot.core.commands import Veto
+from bot.core.commands import Retract, Veto
 from bot.core.request import Phase
 from bot.ledger.note import rebase64
 from bot.sandbox.slack.blocks import message_problems
@@ -74,7 +74,7 @@ async def test_a_life_in_a_terminal(trail: Trail) -> None:
     assert terminal(answer).replace(answer.body.newest.leaf.hex()[:16], "…") == (
         """\
 R-1  deactivate  @mallory  standard  executed  by U01AGENT  \
-filed 2026-11-24T10:00:00Z, ended 2026-11-24T10:05:00Z, restored by R-2
+filed 2026-11-24T10:00:00Z, ended 2026-11-24T10:05:00Z, restored by R-2, away for 11 min
   account    “@mallory” (demo:id-mallory)
   looked up  2026-11-24T10:00:00Z: active, followers 10
   reason     impersonation: “Says to be somebody else.”
@@ -101,7 +101,7 @@ async def test_a_list_and_a_summary_in_a_terminal(trail: Trail) -> None:
     await trail.give(Veto(ANN, "R-2", "No."))
     assert terminal(trail.ask("since:1d", page_size=2)) == (
         """\
-3 requests
+3 requests: 2 open, 1 vetoed
 R-3  deactivate  @ccc  standard  open    by U01AGENT  filed 2026-11-24T10:00:00Z
 R-2  deactivate  @bb   standard  vetoed  by U01AGENT  filed 2026-11-24T10:00:00Z, ended 2026-11-24T10:00:00Z
 page 1 of 2; the next: --page 2"""
@@ -118,6 +118,39 @@ R-3  deactivate  @ccc  standard  open  by U01AGENT  filed 2026-11-24T10:00:00Z
     )
     assert terminal(trail.ask("R-9")) == "There is no request R-9."
     assert "nolone audit show state:vetoed" in text(trail.ask("help"))
+
+
+async def test_a_persons_list_tells_what_they_did(trail: Trail) -> None:
+    await trail.approved(await trail.filed("a"))
+    trail.clock.skip(MINUTE)
+    await trail.give(Retract(ANN, "R-1"))
+    await trail.give(Veto(ANN, "R-1", "No."))
+    did = "approved 2026-11-24T10:00:00Z, took it back 2026-11-24T10:01:00Z, vetoed 2026-11-24T10:01:00Z"
+    assert terminal(trail.ask(f"reviewer:{ANN}")).endswith(did)
+    assert did not in terminal(trail.ask(f"by:{AGENT}"))
+    assert "took it back <!date^" in rendered(trail.ask(f"reviewer:{ANN}"))
+
+
+async def test_an_accounts_list_tells_how_long_it_was_away(trail: Trail) -> None:
+    first = await trail.executed(handle="mallory")
+    trail.clock.skip(11 * MINUTE)
+    await trail.restored(first)
+    for said in (terminal(trail.ask("account:mallory")), rendered(trail.ask("account:mallory"))):
+        assert "2 executed" in said
+        assert "restored by R-2" in said
+        assert said.count("away for 11 min") == 1
+
+
+async def test_of_many_it_is_said_that_there_are_more(trail: Trail) -> None:
+    for handle in ("a", "b", "c"):
+        await trail.filed(handle)
+    assert terminal(trail.ask("limit:2")).startswith(
+        "the newest 2 of more requests (older ones by until:): 2 open\n"
+    )
+    said = rendered(trail.ask("limit:2"))
+    assert "*The newest 2 of more requests in the trail*: 2 open" in said
+    assert "Older ones by `until:`" in said
+    assert "more" not in terminal(trail.ask("limit:3"))
 
 
 async def test_nothing_steers_a_terminal_or_begins_a_line_of_its_own(trail: Trail) -> None:
@@ -244,7 +277,7 @@ def test_any_query_fits_a_button_and_comes_back(asked: str) -> None:
         undoes=None,
         restored_by=None,
     )
-    answer = Answer(query, START, Requests((line,), Page(2, 10**9, 10**10), more=True), HEAD)
+    answer = Answer(query, START, Requests((line,), Page(2, 10**9, 10**10), True, ()), HEAD)
     _, blocks = view.render(answer)
     assert message_problems(blocks) == []
     assert turns(answer) == [

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bot.audit.answer import Answer, Help, Life, Line, Nothing, Requests, Summary
 from bot.audit.folder import proof_name
-from bot.audit.life import ERASED, Said, Typed, When, Who
+from bot.audit.life import DID, ERASED, Said, Typed, When, Who, length
 from bot.audit.query import HELP, LONGEST
 from bot.audit.stats import Stats
 from bot.core.actions import ACTIONS
@@ -54,8 +54,11 @@ def render(answer: Answer, card: str | None = None) -> tuple[str, Blocks]:
             n = requests.page.total
             text = f"{_requests(n)} in the trail"
             if requests.more:
-                text = f"More than {text}: the newest {n}, and older ones by `until:`"
-            blocks = [section(f"*{text}*"), *_lines(requests.lines)]
+                text = f"The newest {n} of more requests in the trail"
+            counts = ", ".join(f"{n} {phase}" for phase, n in requests.states)
+            older = "\nOlder ones by `until:`" if requests.more else ""
+            said = f"*{text}*" + (f": {counts}" if counts else "") + older
+            blocks = [section(said), *_lines(requests.lines)]
         case Life() as life:
             text, blocks = _life(life, card)
         case Stats() as stats:
@@ -148,6 +151,9 @@ def _line(line: Line) -> str:
         parts.append(f"undoes {line.undoes}")
     if line.restored_by is not None:
         parts.append(f"restored by {line.restored_by}")
+    if line.away is not None:
+        parts.append(f"away for {length(line.away)}")
+    parts += [f"{DID[kind]} {when(at)}" for kind, at in line.did]
     return " · ".join(parts)
 
 
