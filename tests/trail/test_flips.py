@@ -24,6 +24,8 @@ COUNTS = {  # but for requests.due_at: when the worker looks again, and whatever
     " quorum_at, eta, started_seq, unknown_since, phase, ended_at, outcome",
     "involved": "person, role, request, at",
     "claims": "subject, holder",
+    "words": "n, text",
+    "words_held": "term, doc, col, offset",
 }
 
 

@@ -149,6 +149,19 @@ BY_ITSELF = {
         "DELETE FROM claims WHERE holder = 'R-12'",
         "index differs: R-12 stands in claims otherwise",
     ),
+    "the search: other words": (
+        "UPDATE words SET text = ' nobody ' WHERE n = 5",
+        "index differs: R-5 stands in words otherwise",
+    ),
+    "the search: a request less": (
+        "DELETE FROM words WHERE n = 5",
+        "index differs: R-5 stands in words otherwise",
+    ),
+    "the search: what its index holds": (
+        "INSERT INTO words_fts (words_fts, rowid, text) SELECT 'delete', n, text FROM words"
+        " WHERE n = 5",
+        "index differs: R-5 stands in words_held otherwise",
+    ),
 }
 
 
