@@ -43,7 +43,7 @@ class Verifying:
         if reply is not None:
             return reply
         self._screen.later(self._when_done(body, run, recorded))
-        return _reply(view.so_far(run, joined))
+        return _reply(view.so_far(run, joined, recorded))
 
     async def _when_done(self, body: Body, run: Run, recorded: bool) -> None:
         reply = await self._found(run, recorded)

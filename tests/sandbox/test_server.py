@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.ledger.entry import LedgerBroken
 from bot.sandbox.server import (
     Served,
     forget_settings,
@@ -498,6 +499,16 @@ async def test_a_bot_that_has_stopped_is_shown_and_a_reset_makes_another(
     assert messages(state, LOBBY)[0]["text"].startswith("The trail is not as it was: truncated.")
     assert (await post(page, "/api/reset"))[0] == 200
     assert (await seen_by(page, "U09MANAGER"))["stopped"] == ""
+
+
+async def test_whoever_watches_sees_the_bot_stop(page: Page, served: Served) -> None:
+    async with page.get("/api/live", params={"who": "U01AGENT"}) as live:
+        await heard(live.content)
+        await served.sandbox.world.settled()
+        served.sandbox.world.bot.worker.stop(LedgerBroken("the tree is gone"))
+        while not (state := await heard(live.content))["stopped"]:
+            pass
+    assert state["stopped"] == "the tree is gone"
 
 
 async def test_the_anchors_channel_is_for_members_and_shows_what_another_app_posted(

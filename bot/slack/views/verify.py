@@ -30,7 +30,10 @@ _DO = (
     " and the exports with it. Then compare with exports and backups that others have: an entry that"
     " is in an export under an older checkpoint is proof of what stood there."
 )
-NOT_RECORDED = ":warning: This question is not recorded: the trail takes no more entries, and the bot has stopped."
+_NOT_RECORDED = (
+    ":warning: This question is not recorded: the trail takes no more entries, and the bot stops."
+    " `nolone audit verify` on its machine says the same, and more."
+)
 _NOWHERE = (
     ":warning: It was held against nothing that others keep: whoever has the machine and the key could"
     " have rewritten all of it."
@@ -45,7 +48,7 @@ def failed(why: str) -> tuple[str, Blocks]:
     return text, [section(f":grey_question: {text}")]
 
 
-def so_far(run: Run, joined: bool) -> tuple[str, Blocks]:
+def so_far(run: Run, joined: bool, recorded: bool) -> tuple[str, Blocks]:
     """What is known while everything is still being read. `joined`: somebody else asked for it."""
     text, sign = _so_far(run.since), ":hourglass_flowing_sand:"
     if run.since is not None and not run.since.in_order:
@@ -53,10 +56,13 @@ def so_far(run: Run, joined: bool) -> tuple[str, Blocks]:
     foot = [f"begun {when(run.began)}"]
     if joined:
         foot.insert(0, "Somebody asked for this before you, and it answers you too")
-    return text, [section(f"{sign} {text}"), context(" · ".join(foot))]
+    blocks = [section(f"{sign} {text}")]
+    if not recorded:
+        blocks.append(section(_NOT_RECORDED))
+    return text, [*blocks, context(" · ".join(foot))]
 
 
-def whole(found: Found, recorded: bool = True) -> tuple[str, Blocks]:
+def whole(found: Found, recorded: bool) -> tuple[str, Blocks]:
     """What came of it. `recorded`: that it was asked is an entry of the trail."""
     first, rest = _wrong(found.verified.findings[0]) if found.wrong else _right(found)
     sign = ":x:" if found.wrong else ":white_check_mark:"
@@ -68,7 +74,7 @@ def whole(found: Found, recorded: bool = True) -> tuple[str, Blocks]:
         blocks.append(section(_NOWHERE))
     blocks += [context(_anchor(anchor, found)) for anchor in found.anchors]
     if not recorded:
-        blocks.append(section(NOT_RECORDED))
+        blocks.append(section(_NOT_RECORDED))
     foot = [f"`/audit verify` · as of {when(found.at)}"]
     if found.verified.size:
         foot.append(f"root `{rebase64(found.verified.root)}` over {_entries(found.verified.size)}")
