@@ -18,11 +18,12 @@ from bot.anchors.witness_http import flaw
 from bot.ledger import checkpoint, note
 from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.note import PublicKey, SigningKey
+from bot.ledger.tree import consistency
 from bot.ledger.trust import demanding
 from bot.ports import AnchorError, Contradicted, Published, SeenMore
 from bot.sandbox.clock import SandboxClock
 
-from .witness import NOW, FakeWitness, Log, key_id, mth
+from .witness import NOW, FakeWitness, Log, fits, key_id, mth
 
 CLOCK = SandboxClock(lambda: 0)
 
@@ -193,6 +194,20 @@ async def test_both_keys_of_a_log_are_shown_to_a_witness(town: Town, log: Log) -
     published = await town.anchor().publish(head(log), signed, log.since)
     assert published.signed.startswith(signed)
     assert len(note.parse(published.signed).signatures) == 5
+
+
+def test_what_our_tree_proves_is_what_a_witness_checks() -> None:
+    log = Log().grow(40)
+
+    def nodes(level: int, index: int) -> bytes:
+        return mth(log.leaves[index << level : (index + 1) << level])
+
+    leaves = log.leaves
+    for size in range(2, 41):
+        for old in range(1, size):
+            proof = consistency(old, size, nodes)
+            assert fits(old, mth(leaves[:old]), size, mth(leaves[:size]), proof)
+            assert not fits(old, mth(leaves[1 : old + 1]), size, mth(leaves[:size]), proof)
 
 
 # --- k of n -------------------------------------------------------------------------------------------
