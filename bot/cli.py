@@ -13,11 +13,12 @@ import click
 from bot import check as checks
 from bot import manifest as manifests
 from bot import policyfile, wiring
-from bot.audit import complete, keys, saved, show, verifying
+from bot.audit import complete, erased, erasing, keys, saved, show, verifying
 from bot.audit import export as exports
 from bot.audit.answer import MOST
 from bot.audit.ask import ask_on_host
 from bot.audit.query import BadQuery
+from bot.core.decide import Refused
 from bot.core.policy import Policy
 from bot.ledger.note import SigningKey
 from bot.logs import set_up
@@ -30,6 +31,7 @@ from bot.settings import (
     StoreSettings,
     read_settings,
 )
+from bot.store.erase import Several
 from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.store.tx import StoreError
 
@@ -328,6 +330,49 @@ def audit_prove_complete(file: Path, dir: Path, vkey: tuple[Path, ...]) -> None:
         raise Unknown(f"{e.filename}: {e.strerror}.") from e
     click.echo(said.text)
     sys.exit(said.found)
+
+
+@audit.command("erase")
+@click.argument("subject")
+@click.option("--reason", required=True, help="Why; it is kept, so it must not name the account.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def audit_erase(subject: str, reason: str, yes: bool) -> None:
+    """Erase what the database holds of SUBJECT: `platform:id`, an id, or a @handle.
+
+    The entries and their proofs stay, and so does who decided. Run again, it goes on where it was
+    interrupted.
+    """
+    visit: SqliteVisit | None = None
+    try:
+        settings = read_settings(StoreSettings)
+        visit = SqliteVisit(settings.database)
+        clock = wiring.visiting_clock(visit)
+        planned = visit.look(lambda tx: erasing.plan(tx, subject))
+        click.echo(erased.plan(planned, subject))
+        if not planned.found.nothing:
+            if not yes:
+                click.confirm("Erase it for good?", abort=True)
+            done = visit.run_now(
+                lambda tx: erasing.erase_on_host(tx, _user(), subject, reason, clock.now())
+            )
+            click.echo(erased.erased(done))
+    except (SettingsError, StoreError, Several, Refused) as e:
+        raise Wrong(str(e)) from e
+    else:
+        _write_anew(visit)
+    finally:
+        if visit is not None:
+            visit.close()
+
+
+def _write_anew(visit: SqliteVisit) -> None:
+    try:
+        visit.write_anew()
+    except StoreError as e:
+        raise Wrong(
+            f"{e}\nCopies of what was erased may be left in the file. Run this again to end it."
+        ) from e
+    click.echo(f"{visit.path} was written anew: nothing that was erased is left in it.")
 
 
 def _signers(settings: SigningSettings) -> tuple[SigningKey, ...]:

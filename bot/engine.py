@@ -15,6 +15,7 @@ from bot.core.commands import (
     WORKER,
     AdoptPolicy,
     Command,
+    EraseQueries,
     Expire,
     File,
     Query,
@@ -189,7 +190,7 @@ class Engine:
         match command:
             case File() | Restore():
                 stream, request = complete.next_id, None
-            case Query():
+            case Query() | EraseQueries():
                 stream = scripts.AUDIT
             case AdoptPolicy():
                 stream = scripts.POLICY
@@ -213,7 +214,7 @@ class Engine:
         """What the facts are gathered for. As the request was left last will do, unless somebody
         else wrote to it since: the transaction tells, and then it is read `anew`."""
         match command:
-            case File() | Query() | AdoptPolicy():
+            case File() | Query() | AdoptPolicy() | EraseQueries():
                 return None
         known = None if anew else self._folded.get(command.request)
         return known or await self.request(command.request)
@@ -241,9 +242,9 @@ class Engine:
         match command:
             case AdoptPolicy() | Expire() | Record():
                 facts = self._bare()
-            case Start() | Recheck() if request is not None:
+            case Start() | Recheck() if request is not None and request.subject.value is not None:
                 subject, facts = await asyncio.gather(
-                    self._fetch(request.subject.open),
+                    self._fetch(request.subject.value),
                     self.around(people, self.policy.channels.review),
                 )
                 facts = replace(facts, subject=subject)
@@ -301,8 +302,10 @@ class Engine:
             return Unread(str(e))
 
     def reversibility(self, request: Request) -> Reversibility | None:
-        """How far what the request does can be undone; None if its platform is not configured."""
-        platform = self.platforms.get(request.subject.open.platform)
+        """How far what the request does can be undone; None if its platform is not configured, or
+        not known any more."""
+        subject = request.subject.value
+        platform = None if subject is None else self.platforms.get(subject.platform)
         able = platform.capabilities.get(request.action) if platform else None
         return None if able is None else able.reversibility
 

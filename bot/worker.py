@@ -40,6 +40,7 @@ WAIT_AGAIN = 1_000  # ms until a Start that had to wait is tried again
 UNKNOWN_AGAIN = 10_000  # ms between two looks at an effect that is not known
 RETRY_MOST = 60_000  # ms, the longest pause between two tries of a delivery
 AT_ONCE = 16  # tasks at a time
+LOOK_ANYWAY = 30_000  # ms between two rounds at most: another process may have appended
 
 
 class Worker:
@@ -67,10 +68,11 @@ class Worker:
                 except StoreError as e:  # the disk is full, perhaps: it is looked at again
                     log.error("%s", e)
                     due = self.seen_at + WAIT_AGAIN
-                if len(self._running) >= AT_ONCE:
-                    due = None  # one of them wakes us when it ends
-                elif due is not None:
-                    due = max(due, self.seen_at + 1)  # nothing of that instant is left to begin
+                anyway = self.seen_at + LOOK_ANYWAY
+                if len(self._running) >= AT_ONCE or due is None:
+                    due = anyway  # if it is full, one of them wakes us when it ends
+                else:  # nothing of that instant is left to begin
+                    due = min(max(due, self.seen_at + 1), anyway)
                 await self.engine.clock.wait(due, self.wake)
             raise self._stopped_by
         finally:

@@ -9,6 +9,7 @@ from bot.core.duration import spelled
 from bot.core.events import (
     Approved,
     AttemptEnded,
+    Erased,
     Executed,
     ExecutionFailed,
     ExecutionStarted,
@@ -16,8 +17,6 @@ from bot.core.events import (
     Expired,
     Filed,
     Lapsed,
-    PolicyAdopted,
-    Queried,
     QuorumLost,
     QuorumReached,
     Reopened,
@@ -109,7 +108,7 @@ def steps(tx: Tx, id: str) -> tuple[Step, ...]:
     told: list[Step] = []
     request: Request | None = None
     for _, event in scripts.events(tx, id):
-        assert not isinstance(event, Queried | PolicyAdopted)
+        assert isinstance(event, RequestEvent)
         request = evolve(request, event)
         said = _told(event, request)
         if isinstance(event, Executed) and event.outcome is not Outcome.UNKNOWN:
@@ -182,6 +181,8 @@ def _told(event: RequestEvent, request: Request) -> Said:
         case SettlementProposed():
             what = "took effect" if event.took_effect else "did not take effect"
             return (f"said that it {what}: ", _words(event.reason))
+        case Erased():
+            return ("erased what it was about: ", _words(event.reason))
         case _:  # pragma: no cover
             assert_never(event)
 

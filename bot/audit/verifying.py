@@ -127,6 +127,9 @@ def _verdict(
             lines.append(f"In order, as far as its own tree goes: entries 1 to {found.size}.")
     else:
         lines = [f"{what}: {found.size} entries verified", f"root {rebase64(found.root)}"]
+        if found.erasures:
+            under = f"{found.erasures} {'entry' if found.erasures == 1 else 'entries'}"
+            lines.append(f"{found.erased} values erased under {under}")
     lines += [f"It agrees with {k.name}, over {k.head.size} entries." for k in found.held]
     if not any(not k.own for k in found.held) and not findings:
         lines.append(

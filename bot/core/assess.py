@@ -67,6 +67,7 @@ def _acts(request: Request, facts: Facts, phase: Phase) -> list[Act]:
     undoable = (
         ACTIONS[request.action].restrictive
         and facts.undone_by is None
+        and request.erasure is None
         and (request.ending is None or request.ending.outcome is not Outcome.ALREADY_OTHERS)
     )
     return [act for act in allowed if act is not Act.RESTORE or undoable]

@@ -1,5 +1,5 @@
-"""What is asked. `by` is the Slack user id of who asks, `worker`, or for a query on the command line
-`host:` and the name of the user of the machine."""
+"""What is asked. `by` is the Slack user id of who asks, `worker`, or on the command line `host:` and
+the name of the user of the machine."""
 
 from dataclasses import dataclass
 
@@ -140,6 +140,24 @@ class AdoptPolicy:
     by: str = WORKER
 
 
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Let what stands sealed in a request be gone; only from the command line."""
+
+    by: str
+    request: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EraseQueries:
+    """The same for the texts of recorded queries, by the seq of their entries."""
+
+    by: str
+    entries: tuple[int, ...]
+    reason: str
+
+
 RequestCommand = (
     File
     | Approve
@@ -152,5 +170,6 @@ RequestCommand = (
     | Expire
     | Restore
     | Settle
+    | Erase
 )
-Command = RequestCommand | Query | AdoptPolicy
+Command = RequestCommand | Query | AdoptPolicy | EraseQueries

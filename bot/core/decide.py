@@ -13,6 +13,8 @@ from bot.core.commands import (
     AdoptPolicy,
     Approve,
     Command,
+    Erase,
+    EraseQueries,
     Expire,
     File,
     NothingHappened,
@@ -33,6 +35,7 @@ from bot.core.events import (
     Approved,
     AttemptEnded,
     Electorate,
+    Erased,
     Event,
     Executed,
     ExecutionFailed,
@@ -45,6 +48,7 @@ from bot.core.events import (
     Lapsed,
     PolicyAdopted,
     Queried,
+    QueriesErased,
     QuorumLost,
     QuorumReached,
     Reopened,
@@ -59,7 +63,7 @@ from bot.core.policy import changes
 from bot.core.quorum import count
 from bot.core.reasons import ReasonCode
 from bot.core.request import WAITING, Phase, Request, evolve
-from bot.core.rules import Act, objection
+from bot.core.rules import Act, keeps_its_values, objection
 from bot.core.sealed import Sealed, T, Words, canonical, seal
 from bot.core.subject import Snapshot, SubjectId
 from bot.core.terms import Terms, restore_at_once, terms_for
@@ -89,6 +93,12 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
     def allow(act: Act) -> None:
         if (why := objection(act, request, facts.person(by), facts, now)) is not None:
             raise Refused(why)
+
+    def allow_erasing(reason: str) -> None:
+        if not by.startswith(HOST):
+            raise Refused("Only on the machine can something be erased: nolone audit erase.")
+        if not reason.strip():
+            raise Refused("Say why it is erased, in a few words.")
 
     def identity() -> Sealed[Identity]:
         return sealed(Identity(keys=facts.person(by).identity), "identity")
@@ -156,6 +166,12 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
                     effective=now + wait,
                 )
             ]
+        case EraseQueries():
+            allow_erasing(command.reason)
+            if not command.entries:
+                raise Refused("There is no query to erase.")
+            reason = words(command.reason)
+            return [QueriesErased(at=now, by=by, entries=command.entries, reason=reason)]
         case _:
             pass
 
@@ -312,6 +328,11 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
             )
             agree = [s for s in request.settlements if s.took_effect == command.took_effect]
             return [said, *_settled(said)] if agree else [said]
+        case Erase():
+            allow_erasing(command.reason)
+            if (kept := keeps_its_values(request, facts, now)) is not None:
+                raise Refused(kept)
+            return [Erased(at=now, by=by, reason=words(command.reason))]
         case Expire():
             if not request.overdue(now):
                 raise Refused(f"{request.id} is {phase.value}, and in time.")

@@ -5,6 +5,7 @@ from typing import Literal
 
 from bot.core.events import (
     Approved,
+    Erased,
     Event,
     Executed,
     ExecutionFailed,
@@ -14,6 +15,7 @@ from bot.core.events import (
     Lapsed,
     PolicyAdopted,
     Queried,
+    QueriesErased,
     QuorumReached,
     Reopened,
     Vetoed,
@@ -24,10 +26,11 @@ from bot.core.request import Request
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """`card`: render the card again; `thread`: tell it in the thread; `direct`: tell `to` by DM;
-    `channel`: tell the review channel; `execute`: carry out the order of this event."""
+    """`card`: render the card again; `thread`: tell it in the thread; `retell`: put in the place of
+    what was told there how it reads now; `direct`: tell `to` by DM; `channel`: tell the review
+    channel; `execute`: carry out the order of this event."""
 
-    what: Literal["card", "thread", "direct", "channel", "execute"]
+    what: Literal["card", "thread", "retell", "direct", "channel", "execute"]
     to: str = ""
 
 
@@ -49,10 +52,12 @@ TOLD_TO_THE_REQUESTER = (
 def effects(request: Request | None, event: Event) -> tuple[Effect, ...]:
     """The effects of `event`; `request` is its request after it, None in the other streams."""
     match event:
-        case Queried():
+        case Queried() | QueriesErased():
             return ()
         case PolicyAdopted():
             return (Effect("channel"),)
+        case Erased():  # nobody is told what it was about once more
+            return (Effect("card"), Effect("retell"))
     assert request is not None
     told = [Effect("card"), Effect("thread")]
     if isinstance(event, ExecutionStarted):

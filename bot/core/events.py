@@ -153,6 +153,22 @@ class PolicyAdopted(Happened):
     effective: int  # ms
 
 
+class Erased(Happened):
+    """What stands sealed in the entries of its request before this one is gone, but for what tells
+    apart those who decided. The reason stays."""
+
+    kind: Literal["Erased"] = "Erased"
+    reason: Sealed[Words]
+
+
+class QueriesErased(Happened):
+    """The texts of these queries are gone, by the seq of their entries; stream `audit`."""
+
+    kind: Literal["QueriesErased"] = "QueriesErased"
+    entries: tuple[int, ...]
+    reason: Sealed[Words]
+
+
 RequestEvent = (
     Filed
     | Approved
@@ -170,6 +186,7 @@ RequestEvent = (
     | AttemptEnded
     | ExecutionUnknown
     | SettlementProposed
+    | Erased
 )
-Event = RequestEvent | Queried | PolicyAdopted
+Event = RequestEvent | Queried | PolicyAdopted | QueriesErased
 AnyEvent = Annotated[Event, Field(discriminator="kind")]

@@ -1,14 +1,15 @@
 """A request: the fold of its events. `evolve` is the only function that changes its state."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 
 from bot.core.actions import ActionKind, Order, Outcome, Receipt
 from bot.core.events import (
     Approved,
     AttemptEnded,
     Electorate,
+    Erased,
     Executed,
     ExecutionFailed,
     ExecutionStarted,
@@ -104,6 +105,14 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """That what was sealed is gone: who had it erased, and when."""
+
+    by: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     id: str
     action: ActionKind
@@ -131,6 +140,7 @@ class Request:
     last_attempt_why: Sealed[Words] | None = None
     last_attempt_at: int | None = None  # when an attempt ended with nothing done (ms)
     ending: Ending | None = None
+    erasure: Erasure | None = None
 
     def phase(self, now: int) -> Phase:
         """Derived, never stored: no job has to run for a cool-off to end."""
@@ -275,5 +285,22 @@ def _next(request: Request, event: RequestEvent) -> Request:
         case SettlementProposed():
             said = Settlement(by, event.took_effect, event.identity)
             return replace(request, settlements=(*request.settlements, said))
+        case Erased():
+            emptied: Request = _emptied(request)
+            return replace(emptied, erasure=Erasure(by, at))
         case _:  # pragma: no cover
             assert_never(event)
+
+
+def _emptied(part: Any) -> Any:
+    """`part` without the values sealed anywhere in it, but for what tells people apart."""
+    match part:
+        case Sealed():
+            return part.erased
+        case tuple():
+            return tuple(_emptied(one) for one in part)
+        case _ if is_dataclass(part) and not isinstance(part, type):
+            kept = (f.name for f in fields(part) if f.name != "identity")
+            return replace(part, **{name: _emptied(getattr(part, name)) for name in kept})
+        case _:
+            return part

@@ -9,6 +9,7 @@ from bot.core.quorum import count, persons
 from bot.core.reasons import PROTECTIVE
 from bot.core.request import WAITING, Phase, Request
 from bot.core.subject import AccountState, Snapshot
+from bot.core.text import utc
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -406,6 +407,13 @@ def settles_once(act: Act, request: Request, person: Person, facts: Facts, now: 
 
 
 @request_rule(Act.RESTORE)
+def is_not_erased(act: Act, request: Request, person: Person, facts: Facts, now: int) -> str | None:
+    if request.erasure is None:
+        return None
+    return f"What {request.id} was about is erased: use /request-restore, which takes an approval."
+
+
+@request_rule(Act.RESTORE)
 def undoes_an_action(
     act: Act, request: Request, person: Person, facts: Facts, now: int
 ) -> str | None:
@@ -473,3 +481,46 @@ def restores_few(act: Act, request: Request, person: Person, facts: Facts, now: 
         f"You have restored {RESTORES_A_DAY} accounts alone in 24 hours: "
         "use /request-restore, which takes an approval."
     )
+
+
+# --- erasing ---------------------------------------------------------------------------------
+
+OF_THE_EFFECT = (
+    undoes_an_action,
+    undoes_what_we_did,
+    undoes_the_newest,
+    is_within_regret,
+    protects_nobody,
+)
+
+
+def keeps_its_values(request: Request, facts: Facts, now: int) -> str | None:
+    """Why what stands sealed in a request must stay for now, and until when; None if it need not."""
+    phase = request.phase(now)
+    if request.erasure is not None:
+        return f"{request.id} was erased already, at {utc(request.erasure.at)}."
+    if not phase.closed:
+        return f"{request.id} is {phase.value}, and has to end first: {_how_it_ends(request, now)}."
+    if facts.holder is not None:
+        return f"{facts.holder} still concerns the account of {request.id}, and has to end first."
+    nobody = Person("")
+    restorable = phase is Phase.EXECUTED and not any(
+        check(Act.RESTORE, request, nobody, facts, now) for check in OF_THE_EFFECT
+    )
+    if not restorable:
+        return None
+    assert request.ending is not None
+    until = utc(request.ending.at + REGRET)
+    return f"{request.id} can be undone with one click until {until}, which needs what it says."
+
+
+def _how_it_ends(request: Request, now: int) -> str:
+    if request.overdue(now):
+        return "its time is over, and the bot ends it when it runs"
+    match request.phase(now):
+        case Phase.EXECUTING:
+            return "it is being carried out"
+        case Phase.UNKNOWN:
+            return "its effect has to be seen, or two reviewers have to settle it"
+    end = request.deadline if request.run_by is None else request.run_by
+    return f"it can be vetoed or withdrawn, and its time is over at {utc(end)}"

@@ -84,6 +84,11 @@ class Sealed(Value, Generic[T]):
             raise LookupError("this value was erased; its commitment remains")
         return self.value
 
+    @property
+    def erased(self) -> "Sealed[T]":
+        """What remains when value and salt are gone."""
+        return self.model_copy(update={"salt": None, "value": None})
+
 
 def commitment(salt: str, value: bytes) -> str:
     """The commitment to canonical bytes under a hex salt."""

@@ -32,6 +32,7 @@ class Fault(StrEnum):
     TREE = "tree damaged"
     SIGNATURE = "bad signature"
     AHEAD = "checkpoint ahead of the log"
+    NOT_ERASED = "not erased"
     UNREADABLE = "unreadable"
 
 
@@ -86,6 +87,8 @@ class Verified:
     root: bytes  # over them
     findings: tuple[Finding, ...]
     held: tuple[Kept, ...]  # the checkpoints that the log agrees with
+    erased: int = 0  # how many sealed values are gone,
+    erasures: int = 0  # and how many entries say so
 
 
 class _Wrong(Exception):

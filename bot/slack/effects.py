@@ -9,7 +9,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.core.events import Filed, PolicyAdopted, Queried, QuorumReached, Reopened
+from bot.core.events import Filed, PolicyAdopted, QuorumReached, Reopened, RequestEvent
 from bot.core.policy import Policy
 from bot.core.request import Request, evolve
 from bot.engine import Engine
@@ -128,7 +128,7 @@ class SlackMessenger:
         """The request as it was right after the event at `seq`, and that event."""
         request: Request | None = None
         for at, event in await self._engine.store.run(lambda tx: scripts.events(tx, stream)):
-            assert not isinstance(event, Queried | PolicyAdopted)
+            assert isinstance(event, RequestEvent)
             request = evolve(request, event)
             if at == seq:
                 return request, event
@@ -140,11 +140,16 @@ class SlackMessenger:
         if parent is None:
             raise NotDelivered("the card is not in Slack yet", retry_after_ms=500)
         channel, ts = parent
-        if look and (found := await self._find(key, channel, event.at, ts)) is not None:
-            return found
         text = told.thread(request, event)
         if isinstance(event, Filed | Reopened | QuorumReached) and request.pinned.approvals > 0:
             text += self._mentions()
+        before = await self._engine.store.run(lambda tx: scripts.post(tx, key))
+        if before is not None:  # asked for again: it reads otherwise now
+            return await self._retell(Post(*before), text)
+        if look and (found := await self._find(key, channel, event.at, ts)) is not None:
+            now = await self._engine.request(stream)
+            erased = now is not None and now.erasure is not None
+            return await self._retell(found, text) if erased else found
         try:
             return await self._post(
                 key,
@@ -163,6 +168,22 @@ class SlackMessenger:
             again = await self._card(card_key, stream, look=False)
             await self._engine.store.run(lambda tx: scripts.keep_post(tx, card_key, again, seq))
             raise NotDelivered("the card was deleted in Slack", retry_after_ms=1000) from e
+
+    async def _retell(self, post: Post, text: str) -> Post:
+        """Put `text` in the place of what was told, if that is still there."""
+        try:
+            await self._call(
+                self._client.chat_update,
+                post.channel,
+                channel=post.channel,
+                ts=post.ts,
+                text=text,
+                blocks=[section(text)],
+            )
+        except NotDelivered as e:
+            if str(e) != "message_not_found":
+                raise
+        return post
 
     async def _direct(self, key: str, stream: str, seq: int, to: str, look: bool) -> Post | None:
         _, event = await self._story(stream, seq)

@@ -4,6 +4,7 @@ Each takes an open transaction. The ledger's entries, what is derived from them 
 are written together or not at all.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,12 +12,13 @@ from bot.core.actions import ActionKind
 from bot.core.effects import effects, next_due
 from bot.core.events import (
     Approved,
+    Erased,
     Event,
     ExecutionStarted,
     Filed,
-    PolicyAdopted,
-    Queried,
+    QueriesErased,
     Reopened,
+    RequestEvent,
 )
 from bot.core.facts import Facts, Posted
 from bot.core.request import Request, evolve
@@ -85,7 +87,7 @@ def request(tx: Tx, id: str, known: Request | None = None) -> Request | None:
     """The request as it stands; `known` is what was folded before, and saves folding it again."""
     found = known
     for _, event in events(tx, id, known.version if known else 0):
-        assert not isinstance(event, Queried | PolicyAdopted)
+        assert isinstance(event, RequestEvent)
         found = evolve(found, event)
     return found
 
@@ -136,7 +138,8 @@ def append(
             raise Stale(stream)
         leaves.append(entry.leaf)
         kept += [{"seq": seq, "field": o.field, "salt": o.salt, "value": o.value} for o in openings]
-        if not isinstance(event, Queried | PolicyAdopted):
+        gone = _erase(tx, stream, event, seq)
+        if isinstance(event, RequestEvent):
             after = evolve(after, event)
             if isinstance(event, Filed):
                 _enter(tx, after)
@@ -150,7 +153,7 @@ def append(
             involved.append(
                 {"person": event.by, "role": event.kind, "id": after.id, "at": event.at}
             )
-        wanted += _wanted(stream, after, event, seq)
+        wanted += _wanted(stream, after, event, seq, gone)
     tx.execute_many(tree.INSERT, tree.rows(edge, leaves))
     tx.execute_many(
         "INSERT INTO openings (seq, field, salt, value) VALUES (:seq, :field, :salt, :value)", kept
@@ -166,6 +169,31 @@ def append(
         if after.undoes is not None:  # its card shows that it is undone, and by whom
             refresh_card(tx, after.undoes, happened[-1].at)
     return after
+
+
+def _erase(tx: Tx, stream: str, event: Event, seq: int) -> Sequence[int]:
+    """Delete the values that an event at `seq` says are gone; the entries that they stood in."""
+    match event:
+        case Erased():
+            rows = tx.query(
+                "DELETE FROM openings WHERE field <> 'identity' AND seq IN ("
+                " SELECT seq FROM entries WHERE stream = :stream AND seq < :seq) RETURNING seq",
+                stream=stream,
+                seq=seq,
+            )
+            search.rewrite(tx, stream)
+        case QueriesErased():
+            rows = tx.query(
+                "DELETE FROM openings WHERE seq IN ("
+                " SELECT seq FROM entries JOIN json_each(:entries) ON value = seq"
+                " WHERE stream = :stream AND seq < :seq) RETURNING seq",
+                entries=json.dumps(event.entries),
+                stream=stream,
+                seq=seq,
+            )
+        case _:
+            return ()
+    return sorted({row["seq"] for row in rows})
 
 
 def _enter(tx: Tx, request: Request) -> None:
@@ -233,6 +261,8 @@ def _derive(tx: Tx, request: Request, started: int | None, approved: int | None,
         expires_at=request.expires_at,
         approved=approved,
     )
+    if request.erasure is not None:
+        tx.execute("UPDATE requests SET subject = '', handle = '' WHERE id = :id", id=request.id)
     if ending is not None:
         tx.execute(
             "UPDATE requests SET phase = :phase, ended_at = :ended_at, outcome = :outcome"
@@ -250,13 +280,20 @@ def _derive(tx: Tx, request: Request, started: int | None, approved: int | None,
         )
 
 
-def _wanted(stream: str, request: Request | None, event: Event, seq: int) -> list[Values]:
-    """The outbox rows of an event."""
+def _wanted(
+    stream: str, request: Request | None, event: Event, seq: int, gone: Sequence[int]
+) -> list[Values]:
+    """The outbox rows of an event; `gone` are the entries whose values it erased."""
     rows: list[Values] = []
     for effect in effects(request, event):
         match effect.what:
             case "card":
                 key, lane = f"{stream}/card", "channel"
+            case "retell":
+                for told in gone:
+                    key = f"{stream}/{told}/thread"
+                    rows.append(_row(key, "channel", stream, told, "thread", "", event.at))
+                continue
             case "execute":
                 key, lane = f"{stream}/{seq}/execute", "execute"
             case "direct":
@@ -358,8 +395,10 @@ def _later(tx: Tx, request: Request) -> tuple[str | None, int | None, str | None
     """The executed restore of this request and its instant (ms), and the newest later request that
     changed its subject."""
     undone_by = undone_at = newer = None
+    # an erased one is found by its restore alone
+    which = "undoes = :id" if request.subject.value is None else "subject = :subject"
     for row in tx.query(
-        "SELECT id, undoes, ended_at FROM requests WHERE subject = :subject AND phase = 'executed'"
+        f"SELECT id, undoes, ended_at FROM requests WHERE {which} AND phase = 'executed'"  # noqa: S608
         " AND started_seq > coalesce((SELECT started_seq FROM requests WHERE id = :id), 0)"
         " ORDER BY started_seq",
         subject=str(request.subject.value),

@@ -24,6 +24,7 @@ Job = tuple[Script, bool, Future[Any]]
 Outcome = tuple[Any, BaseException | None]
 
 BUSY = 5.0  # s that a transaction waits for another process's to end
+BESIDE_A_BOT = 200_000_000  # bytes of a file that may be written anew while a bot serves it
 
 
 class SqliteTx:
@@ -51,6 +52,27 @@ class SqliteTx:
         return self._connection.in_transaction
 
 
+class InUse(StoreError):
+    """Another process serves the file."""
+
+
+def _take_lock(path: Path) -> int:
+    lock = path.with_name(path.name + ".lock")
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as e:
+        raise StoreError(f"{lock}: {e.strerror}. Make its folder writable.") from e
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as e:
+        os.close(handle)
+        raise InUse(
+            f"{path} is in use by another process. Stop that one first: "
+            "one SQLite file serves one process."
+        ) from e
+    return handle
+
+
 class SqliteStore:
     """Runs transaction scripts in one thread, one after the other; each is durable when it ends.
 
@@ -68,28 +90,12 @@ class SqliteStore:
         self._waiting: deque[Job] = deque()
         self._durable = True
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
-        self._lock = self._take_lock()
+        self._lock = _take_lock(path)
         try:
             self._db = self._thread.submit(self._open).result()
         except BaseException:
             os.close(self._lock)
             raise
-
-    def _take_lock(self) -> int:
-        lock = self.path.with_name(self.path.name + ".lock")
-        try:
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as e:
-            raise StoreError(f"{lock}: {e.strerror}. Make its folder writable.") from e
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            os.close(handle)
-            raise StoreError(
-                f"{self.path} is in use by another process. Stop that one first: "
-                "one SQLite file serves one process."
-            ) from e
-        return handle
 
     def _open(self) -> Database:
         try:
@@ -175,9 +181,10 @@ DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)  # what an error quotes ne
 class SqliteVisit:
     """A way into the database beside the process that serves it: short transactions, and long looks.
 
-    It takes no lock file, so it must leave alone what belongs to the worker: requests, outbox and
-    schema. Appending to another stream is safe: places in the ledger are unique, and taken inside a
-    transaction that excludes the other process's. Raises StoreError where the file is not there,
+    It takes no lock file, so it must leave alone what belongs to the worker: schema, leases, and
+    requests that are open. Appending to a stream that the worker has done with is safe: places in the
+    ledger are unique, and taken inside a transaction that excludes the other process's; whoever folded
+    a stream before is told that it has gone on. Raises StoreError where the file is not there,
     cannot be written to, or is of another schema.
     """
 
@@ -189,6 +196,7 @@ class SqliteVisit:
             )
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # until the file is written anew
         except DAMAGED as e:
             raise StoreError(f"{path} cannot be used as a database: {e}") from e
         self._db = Database(connection)
@@ -224,6 +232,44 @@ class SqliteVisit:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             connection.execute("PRAGMA query_only = OFF")
+
+    def write_anew(self) -> None:
+        """Write the whole file anew and empty its write-ahead log, so that nothing that was deleted
+        is left in them: not in free pages, and not between what is kept.
+
+        Overwriting at deletion does not do: what was moved, or deleted before, has left copies.
+        Nobody can write meanwhile. Raises StoreError where it could not be done, or not to the end.
+        """
+        try:
+            lock = _take_lock(self.path)
+        except InUse:
+            self._refuse_to_keep_a_bot_waiting()
+            self._write_anew()
+            return
+        try:
+            self._write_anew()
+        finally:
+            os.close(lock)
+
+    def _refuse_to_keep_a_bot_waiting(self) -> None:
+        size = self.path.stat().st_size
+        if size > BESIDE_A_BOT:
+            raise StoreError(
+                f"{self.path} has {size // 1_000_000} MB. Writing it anew would keep the bot, and every"
+                " veto, waiting for too long: stop the bot for it."
+            )
+
+    def _write_anew(self) -> None:
+        connection = self._db.conn
+        try:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # others may write
+            ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.OperationalError as e:
+            raise StoreError(f"{self.path} could not be written anew: {e}.") from e
+        log = self.path.with_name(self.path.name + "-wal")
+        if busy or (log.exists() and log.stat().st_size):
+            raise StoreError(f"{log} could not be emptied: somebody reads the database.")
 
     def close(self) -> None:
         self._db.close()

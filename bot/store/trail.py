@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from operator import itemgetter
 
-from bot.core.sealed import commitment
 from bot.ledger.verify import Fault, Finding, Kept, Verified, verify
 from bot.store import tree
+from bot.store.openings import Openings
 from bot.store.replay import replay
 from bot.store.sqlite import DAMAGED
 from bot.store.tx import Tx
@@ -91,11 +92,16 @@ def verify_trail(tx: Tx, against: Sequence[Kept] = ()) -> Verified:
         found = verify(trail, against)
         if found.findings:
             return found
-        beside = chain(_gaps(trail), columns(tx), _tree(tx, trail.size), _openings(tx), replay(tx))
+        values = Openings(tx)
+        beside = chain(
+            _gaps(trail), columns(tx), _tree(tx, trail.size), values.findings(), replay(tx)
+        )
         first = next(beside, None)
     except DAMAGED as e:
         return _only(Finding(Fault.UNREADABLE, None, f"the database cannot be read: {e}"))
-    return found if first is None else Verified(found.size, found.root, (first,), found.held)
+    if first is not None:
+        return Verified(found.size, found.root, (first,), found.held)
+    return replace(found, erased=values.gone, erasures=values.erasures)
 
 
 def _only(finding: Finding) -> Verified:
@@ -141,46 +147,3 @@ def _tree(tx: Tx, size: int) -> Iterator[Finding]:
     for level in sorted(places.keys() | wanted.keys()):
         if places.get(level) != wanted.get(level):
             yield Finding(Fault.TREE, None, f"at level {level} the tree has hashes out of place")
-
-
-def _openings(tx: Tx) -> Iterator[Finding]:
-    """The values beside the entries, against the commitments in them."""
-    sql = (
-        "SELECT e.seq, e.body, o.field, o.salt, o.value FROM entries e"
-        " LEFT JOIN openings o USING (seq) ORDER BY e.seq"
-    )
-    at = 0
-    sealed: dict[str, object] = {}
-    for seq, body, field, salt, value in tx.each(sql):
-        if seq != at:
-            yield from _left(at, sealed)
-            data = json.loads(body)["data"]
-            at, sealed = seq, {k: v["sealed"] for k, v in data.items() if _is_sealed(v)}
-        if field is not None and not _opens(salt, value, sealed.pop(field, None)):
-            said = f"the value kept for {field!r} of entry {seq} is not the one sealed in it"
-            yield Finding(Fault.EDITED, seq, said)
-    yield from _left(at, sealed)
-    for seq, field in tx.each(
-        "SELECT seq, field FROM openings WHERE seq NOT IN (SELECT seq FROM entries) LIMIT 1"
-    ):
-        yield Finding(
-            Fault.INSERTED, seq, f"a value is kept for {field!r} of entry {seq}, which is not there"
-        )
-
-
-def _is_sealed(value: object) -> bool:
-    return isinstance(value, dict) and value.keys() == {"sealed"}
-
-
-def _opens(salt: object, value: object, sealed: object) -> bool:
-    if not isinstance(salt, str) or not isinstance(value, str) or salt != salt.lower():
-        return False
-    try:
-        return commitment(salt, value.encode()) == sealed
-    except ValueError:
-        return False
-
-
-def _left(seq: int, sealed: dict[str, object]) -> Iterator[Finding]:
-    for field in sealed:
-        yield Finding(Fault.MISSING, seq, f"the value sealed as {field!r} in entry {seq} is gone")

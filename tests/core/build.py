@@ -17,7 +17,7 @@ from bot.core.commands import (
     Unclear,
 )
 from bot.core.decide import Refused, decide
-from bot.core.events import Event, Grounds, PolicyAdopted, Queried
+from bot.core.events import Event, Grounds, RequestEvent
 from bot.core.facts import Facts, Membership, Person, Posted
 from bot.core.policy import Policy
 from bot.core.reasons import ReasonCode
@@ -149,7 +149,7 @@ def seen(outcome: Outcome = Outcome.VERIFIED) -> Seen:
 
 def fold(request: Request | None, events: Iterable[Event]) -> Request:
     for event in events:
-        assert not isinstance(event, Queried | PolicyAdopted)
+        assert isinstance(event, RequestEvent)
         request = evolve(request, event)
     assert request is not None
     return request

@@ -20,7 +20,7 @@ from bot.core.commands import (
 )
 from bot.core.decide import decide
 from bot.core.effects import LONGEST_PAUSE, Effect, effects, next_due
-from bot.core.events import PolicyAdopted, Queried
+from bot.core.events import RequestEvent
 from bot.core.facts import Facts
 from bot.core.request import Request, evolve
 
@@ -64,7 +64,7 @@ def led_to(
     """The effects of each event of `command`, without the card's and the thread's."""
     found = []
     for event in decide(request, command, facts, now):
-        assert not isinstance(event, Queried | PolicyAdopted)
+        assert isinstance(event, RequestEvent)
         request = evolve(request, event)
         card, thread, *others = effects(request, event)
         assert (card, thread) == (CARD, THREAD)

@@ -5,6 +5,7 @@ from typing import Any
 from bot.core.actions import ACTIONS, Outcome, Reversibility
 from bot.core.assess import Assessment
 from bot.core.duration import spelled
+from bot.core.events import Grounds
 from bot.core.request import WAITING, Phase, Request
 from bot.core.rules import Act
 from bot.core.subject import Snapshot
@@ -54,12 +55,18 @@ REVERSIBLE = {
 }
 UNKNOWN = "unknown"
 UNANCHORED = "It does not wait until somebody outside keeps what was decided."
+ERASED = "(erased)"  # in the place of what is gone
+
+
+def handle(request: Request) -> str:
+    """E.g. `@handle`, as it was looked up last."""
+    known = request.known.value
+    return ERASED if known is None else f"@{one_line(known.handle, 60).removeprefix('@')}"
 
 
 def title(request: Request) -> str:
     """E.g. `Deactivate @handle`."""
-    handle = one_line(request.known.open.handle, 60)
-    return f"{ACTIONS[request.action].verb} @{handle.removeprefix('@')}"
+    return f"{ACTIONS[request.action].verb} {handle(request)}"
 
 
 def headline(a: Assessment) -> str:
@@ -91,25 +98,22 @@ def render(a: Assessment, reversibility: Reversibility | None, mark: str) -> tup
 def facts(a: Assessment, reversibility: Reversibility | None) -> Blocks:
     """What the request is about; it stays on the card when it is closed."""
     r = a.request
-    grounds, subject = r.grounds.open, r.known.open
-    blocks: Blocks = [section(asks(r)), quote(grounds.what_happened)]
-    evidence = (
-        f"{len(grounds.evidence)} · {escape(hosts(grounds.evidence))}"
-        if grounds.evidence
-        else "none given"
-    )
-    blocks.append(
+    grounds, subject = r.grounds.value, r.known.value
+    blocks: Blocks = [
+        section(asks(r)),
+        quote(ERASED if grounds is None else grounds.what_happened),
         fields(
             [
                 ("Account", account(subject)),
                 ("Reach", reach(subject)),
-                ("Policy clause", escape(one_line(grounds.clause, 300)) or "none given"),
-                ("Ticket", escape(one_line(grounds.ticket, 300)) or "none given"),
-                ("Evidence", evidence),
+                *_given(grounds),
                 ("Reversibility", REVERSIBLE[reversibility] if reversibility else UNKNOWN),
             ]
-        )
-    )
+        ),
+    ]
+    if r.erasure is not None:
+        said = f"Erased {when(r.erasure.at)} by {user(r.erasure.by)}: who decided, and when, stays."
+        blocks.append(context(f":wastebasket: {said}"))
     why = f"{escape(r.pinned.why)} · policy {r.pinned.policy[:8]}"
     blocks.append(context(f"*Tier:* {why}"))
     if 0 < r.pinned.cool_off < 60_000:
@@ -123,14 +127,27 @@ def facts(a: Assessment, reversibility: Reversibility | None) -> Blocks:
     return blocks
 
 
+def _given(grounds: Grounds | None) -> list[tuple[str, str]]:
+    """What the requester gave beside the reason."""
+    if grounds is None:
+        return [(name, ERASED) for name in ("Policy clause", "Ticket", "Evidence")]
+    links = grounds.evidence
+    return [
+        ("Policy clause", escape(one_line(grounds.clause, 300)) or "none given"),
+        ("Ticket", escape(one_line(grounds.ticket, 300)) or "none given"),
+        ("Evidence", f"{len(links)} · {escape(hosts(links))}" if links else "none given"),
+    ]
+
+
 def asks(r: Request) -> str:
     who, verb = user(r.requester), ACTIONS[r.action].verb.lower()
-    handle = escape(one_line(r.known.open.handle, 60).removeprefix("@"))
     undoing = f", undoing *{r.undoes}*" if r.undoes else ""
-    return f"{who} asks to {verb} *@{handle}*{undoing} for *{r.reason.value}*:"
+    return f"{who} asks to {verb} *{escape(handle(r))}*{undoing} for *{r.reason.value}*:"
 
 
-def account(s: Snapshot) -> str:
+def account(s: Snapshot | None) -> str:
+    if s is None:
+        return ERASED
     name = escape(one_line(s.display_name, 80)) if s.display_name else "name unknown"
     since = f" since {when(s.since)}" if s.since is not None else ""
     return (
@@ -139,7 +156,9 @@ def account(s: Snapshot) -> str:
     )
 
 
-def reach(s: Snapshot) -> str:
+def reach(s: Snapshot | None) -> str:
+    if s is None:
+        return ERASED
     followers = UNKNOWN if s.followers is None else f"{s.followers:,}"
     verified = {None: "verified: unknown", True: "verified", False: "not verified"}[s.verified]
     made = UNKNOWN if s.created_at is None else when(s.created_at, "{date_short}")
@@ -197,11 +216,15 @@ def _ended(a: Assessment) -> list[str]:
     assert ending is not None
     at, by = when(ending.at), user(ending.by)
     safe = reason if ending.phase is Phase.LAPSED else escape  # the others say what people typed
-    why = f": {safe(cut(ending.why.open.text, 1500))}" if ending.why and ending.why.value else ""
+    why = ""
+    if ending.why is not None:
+        told = ending.why.value
+        why = f": {ERASED if told is None else safe(cut(told.text, 1500))}"
     match ending.phase:
         case Phase.EXECUTED:
             assert ending.outcome is not None
-            seen = f" ({escape(ending.observed.open.surface)})" if ending.observed else ""
+            observed = ending.observed and ending.observed.value
+            seen = f" ({escape(observed.surface)})" if observed else ""
             done = ACTIONS[a.request.action].done.capitalize()
             lines = [f":white_check_mark: *{done}* {at}: {OUTCOME[ending.outcome]}{seen}"]
             if a.undone_by is not None:

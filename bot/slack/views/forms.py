@@ -72,8 +72,8 @@ def details(
     r = a.request
     value = str(ref(r))
     blocks: Blocks = [section(f"*{escape(title(r))}* · {a.phase.value}"), *facts(a, reversibility)]
-    grounds = r.grounds.open
-    if grounds.evidence:
+    grounds = r.grounds.value
+    if grounds is not None and grounds.evidence:
         blocks.append(quote("\n".join(grounds.evidence)))
     blocks.append(section("\n".join(progress(a))))
     row = []

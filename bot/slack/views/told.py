@@ -5,6 +5,7 @@ from bot.core.assess import Assessment
 from bot.core.events import (
     Approved,
     AttemptEnded,
+    Erased,
     Executed,
     ExecutionFailed,
     ExecutionStarted,
@@ -25,8 +26,8 @@ from bot.core.events import (
 from bot.core.request import Phase, Request
 from bot.core.rules import Act
 from bot.core.sealed import Sealed, Words
-from bot.core.text import cut, one_line
-from bot.slack.views.card import OUTCOME, account, asks, reach, title
+from bot.core.text import cut
+from bot.slack.views.card import ERASED, OUTCOME, account, asks, handle, reach, title
 from bot.slack.views.common import (
     Blocks,
     button,
@@ -44,7 +45,7 @@ ENDS = (Vetoed, Withdrawn, Expired, Lapsed, Executed, ExecutionFailed)
 
 
 def _words(sealed: Sealed[Words]) -> str:
-    return escape(cut(sealed.value.text, 1500)) if sealed.value else "(erased)"
+    return escape(cut(sealed.value.text, 1500)) if sealed.value else ERASED
 
 
 def _why(sealed: Sealed[Words]) -> str:
@@ -54,7 +55,7 @@ def _why(sealed: Sealed[Words]) -> str:
 
 def _by_itself(sealed: Sealed[Words]) -> str:
     """The same where nobody typed the reason."""
-    return reason(cut(sealed.value.text, 1500)).rstrip(". ") if sealed.value else "(erased)"
+    return reason(cut(sealed.value.text, 1500)).rstrip(". ") if sealed.value else ERASED
 
 
 def thread(request: Request, event: RequestEvent) -> str:
@@ -102,7 +103,9 @@ def thread(request: Request, event: RequestEvent) -> str:
             return f"*Expired*: {what} in time. Nothing was done."
         case ExecutionStarted():
             again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-            return f"Execution started{again}; nothing is sent after {when(event.order.open.not_after)}."
+            order = event.order.value
+            end = "" if order is None else f"; nothing is sent after {when(order.not_after)}"
+            return f"Execution started{again}{end}."
         case Executed():
             return f"*{done.capitalize()}*: {OUTCOME[event.outcome]}{_evidence(event)}."
         case ExecutionFailed():
@@ -114,14 +117,15 @@ def thread(request: Request, event: RequestEvent) -> str:
         case SettlementProposed():
             what = "took effect" if event.took_effect else "did not take effect"
             return f"{by} says that it {what}: {_words(event.reason)}"
+        case Erased():
+            return f"{by} erased what it was about: {_words(event.reason)}"
 
 
 def _evidence(event: Executed) -> str:
     parts = []
-    if event.receipt is not None and event.receipt.value is not None:
-        parts.append(f"the platform answered “{escape(event.receipt.open.answer)}”")
-    if event.observed is not None and event.observed.value is not None:
-        seen = event.observed.open
+    if event.receipt is not None and (receipt := event.receipt.value) is not None:
+        parts.append(f"the platform answered “{escape(receipt.answer)}”")
+    if event.observed is not None and (seen := event.observed.value) is not None:
         by = (
             f", by {escape(seen.by)}" if seen.by and event.outcome is Outcome.ALREADY_OTHERS else ""
         )
@@ -144,7 +148,7 @@ def direct(a: Assessment, event: RequestEvent, to: str, mark: str) -> tuple[str,
         text = f"Receipt: you approved {r.id}, {escape(title(r))}."
         return text, [
             section(f":receipt: *You approved {r.id}*\n{asks(r)}"),
-            fields([("Account", account(r.known.open)), ("Reach", reach(r.known.open))]),
+            fields([("Account", account(r.known.value)), ("Reach", reach(r.known.value))]),
             context(f"{when(event.at)} · {r.id} · round {r.round} · {event.digest[:8]} · {mark}"),
             {"type": "actions", "elements": [details]},
         ]
@@ -156,7 +160,7 @@ def direct(a: Assessment, event: RequestEvent, to: str, mark: str) -> tuple[str,
             row.insert(0, button(Act.VETO.value, "veto", value, "danger"))
         return text, [
             section(f":hourglass_flowing_sand: *{r.id} has its quorum*\n{asks(r)}"),
-            fields([("Account", account(r.known.open)), ("Reach", reach(r.known.open))]),
+            fields([("Account", account(r.known.value)), ("Reach", reach(r.known.value))]),
             section(f"It runs after *{when(r.eta)}*, unless somebody vetoes it."),
             context(mark),
             {"type": "actions", "elements": row},
@@ -193,5 +197,6 @@ def status_line(a: Assessment) -> str:
     needs = f" · still needs {escape(' and '.join(a.missing))}" if a.phase is Phase.OPEN else ""
     eta = f" · until {when(r.eta)}" if a.phase is Phase.COOLING_OFF and r.eta else ""
     held = f" · held: {escape('; '.join(a.holds))}" if a.holds else ""
-    handle = escape(one_line(r.known.open.handle, 60))
-    return f"*{r.id}* {ACTIONS[r.action].verb} @{handle} · {a.phase.value}{needs}{eta}{held}"
+    return (
+        f"*{r.id}* {ACTIONS[r.action].verb} {escape(handle(r))} · {a.phase.value}{needs}{eta}{held}"
+    )

@@ -1,0 +1,145 @@
+"""What the database holds of one subject, found so that it can be erased."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bot.store import scripts
+from bot.store.tx import Tx
+
+STAYS = "identity"  # the field of what tells apart those who decided
+
+
+class Several(Exception):
+    """The name fits several subjects; the text lists them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is to erase, and under which names the subject goes."""
+
+    subject: str | None  # `platform:id`; None: no request is about it
+    names: frozenset[str]  # casefolded, without @
+    requests: tuple[str, ...] = ()
+    values: int = 0  # that stand sealed in them
+    queries: tuple[int, ...] = ()  # the seq of the entries of those that name it
+    drafts: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.requests or self.queries or self.drafts)
+
+    def named_in(self, text: str) -> str | None:
+        """The first of its names that stands in `text`."""
+        hit = _naming(self.names).search(text.casefold())
+        return None if hit is None else hit[0]
+
+
+def find(tx: Tx, name: str) -> Found:
+    """What is held of the subject that goes by `name`: `platform:id`, its id, or its handle.
+
+    Raises Several. Where no request is about it, queries and drafts that name it are found yet.
+    """
+    subject = _subject(tx, name)
+    names = {_bare(name)} if subject is None else _names(tx, subject)
+    naming = _naming(names)
+    requests = ()
+    values = 0
+    if subject is not None:
+        rows = tx.query("SELECT id FROM requests WHERE subject = :s ORDER BY n", s=subject)
+        requests = tuple(row["id"] for row in rows)
+        (row,) = tx.query(f"SELECT count(*) AS n {_ITS_VALUES}", subject=subject, kept=STAYS)
+        values = row["n"]
+    return Found(
+        subject=subject,
+        names=frozenset(names),
+        requests=requests,
+        values=values,
+        queries=tuple(sorted(set(_queries(tx, naming)))),
+        drafts=tuple(_drafts(tx, naming)),
+    )
+
+
+def elsewhere(tx: Tx, found: Found) -> tuple[str, ...]:
+    """The streams of others whose values name the subject too: what people wrote in requests about
+    somebody else, and the policy. Every value is read."""
+    naming = _naming(found.names)
+    streams = dict.fromkeys(
+        stream
+        for stream, text in tx.each(
+            f"SELECT e.stream, t.atom {_TEXTS} WHERE t.type = 'text' AND o.field <> :kept"
+            " AND e.stream <> :audit ORDER BY e.seq",
+            kept=STAYS,
+            audit=scripts.AUDIT,
+        )
+        if stream not in found.requests and naming.search(text.casefold())
+    )
+    return tuple(streams)
+
+
+def drop_drafts(tx: Tx, found: Found) -> None:
+    for view_id in found.drafts:
+        scripts.drop_draft(tx, view_id)
+
+
+_TEXTS = "FROM entries e JOIN openings o USING (seq) JOIN json_tree(o.value) t"
+_ITS_VALUES = (
+    "FROM requests r JOIN entries e ON e.stream = r.id JOIN openings o USING (seq)"
+    " WHERE r.subject = :subject AND o.field <> :kept"
+)
+
+
+def _bare(name: str) -> str:
+    return name.strip().removeprefix("@").casefold()
+
+
+def _subject(tx: Tx, name: str) -> str | None:
+    rows = tx.query(
+        "SELECT subject, handle, max(n) FROM requests WHERE subject <> '' AND (subject = :name"
+        " OR substr(subject, instr(subject, ':') + 1) = :name OR handle IN (:bare, '@' || :bare))"
+        " GROUP BY subject ORDER BY subject",
+        name=name.strip(),
+        bare=_bare(name),
+    )
+    exact = [row for row in rows if row["subject"] == name.strip()] or rows
+    if len(exact) > 1:
+        listed = "".join(f"\n  {row['subject']} (@{_bare(row['handle'])})" for row in exact)
+        raise Several(f"{name} fits several accounts. Name one of them as here:{listed}")
+    for row in exact:
+        found: str = row["subject"]
+        return found
+    return None
+
+
+def _names(tx: Tx, subject: str) -> set[str]:
+    """Its ids, and every handle and display name under which it was looked up."""
+    rows = tx.each(
+        "SELECT json_extract(o.value, '$.handle'), json_extract(o.value, '$.display_name')"
+        f" {_ITS_VALUES} AND o.field IN ('snapshot', 'before', 'order')",
+        subject=subject,
+        kept=STAYS,
+    )
+    given = {name for row in rows for name in row if name}
+    return {_bare(name) for name in (subject, subject.partition(":")[2], *given)} - {""}
+
+
+def _naming(names: Iterable[str]) -> re.Pattern[str]:
+    """Finds each of these as a word of its own: `7` in `account:7`, and neither in `17` nor in `R-7`."""
+    either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.compile(rf"(?<![\w-])(?:{either})(?![\w-])")
+
+
+def _queries(tx: Tx, naming: re.Pattern[str]) -> Iterator[int]:
+    for seq, text in tx.each(
+        f"SELECT e.seq, t.atom {_TEXTS} WHERE t.type = 'text' AND e.stream = :audit"
+        " AND e.kind <> 'QueriesErased'",
+        audit=scripts.AUDIT,
+    ):
+        if naming.search(text.casefold()):
+            yield seq
+
+
+def _drafts(tx: Tx, naming: re.Pattern[str]) -> Iterator[str]:
+    for view_id, *said in tx.each("SELECT view_id, handle, found FROM drafts ORDER BY view_id"):
+        if any(naming.search(text.casefold()) for text in said):
+            yield view_id
