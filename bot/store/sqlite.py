@@ -196,7 +196,6 @@ class SqliteVisit:
             )
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA secure_delete = ON")  # until the file is written anew
         except DAMAGED as e:
             raise StoreError(f"{path} cannot be used as a database: {e}") from e
         self._db = Database(connection)
@@ -237,7 +236,7 @@ class SqliteVisit:
         """Write the whole file anew and empty its write-ahead log, so that nothing that was deleted
         is left in them: not in free pages, and not between what is kept.
 
-        Overwriting at deletion does not do: what was moved, or deleted before, has left copies.
+        SQLite's `secure_delete` does not do: what was deleted or moved before has left copies.
         Nobody can write meanwhile. Raises StoreError where it could not be done, or not to the end.
         """
         try:

@@ -7,6 +7,8 @@ import pytest
 from bot.core.commands import (
     AdoptPolicy,
     Command,
+    Erase,
+    EraseQueries,
     Expire,
     NothingHappened,
     Query,
@@ -124,8 +126,19 @@ def test_a_requester_who_reviews_gets_no_button_to_veto_by() -> None:
 def test_a_query_is_told_to_nobody_and_a_policy_to_the_channel() -> None:
     (queried,) = decide(None, Query(MANAGER, "stats", 0), FACTS, NOW)
     assert effects(None, queried) == ()
+    (erased,) = decide(None, EraseQueries("host:dpo", (3,), "Art. 17"), FACTS, NOW)
+    assert effects(None, erased) == ()
     (adopted,) = decide(None, AdoptPolicy(policy()), FACTS, NOW)
     assert effects(None, adopted) == (Effect("channel"),)
+
+
+def test_an_erasure_changes_what_was_told_and_tells_nobody_more() -> None:
+    request = executed()
+    (erased,) = decide(request, Erase("host:dpo", "R-1", "Art. 17"), FACTS, ETA + DAY)
+    assert effects(after(request, Erase("host:dpo", "R-1", "Art. 17"), now=ETA + DAY), erased) == (
+        CARD,
+        Effect("retell"),
+    )
 
 
 # --- when somebody has to look again -----------------------------------------------------------

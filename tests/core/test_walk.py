@@ -23,6 +23,7 @@ from bot.core.assess import assess, may
 from bot.core.commands import (
     Approve,
     Command,
+    Erase,
     Expire,
     File,
     NothingHappened,
@@ -70,6 +71,7 @@ from .build import (
 DEPTH = 12
 PEOPLE = (AGENT, ANN, BOB, LEE)
 REVIEWERS = (ANN, BOB, LEE)
+DPO = "host:dpo"
 AS_EVER = "as ever"
 
 
@@ -160,7 +162,8 @@ def key(state: State) -> object:
         return (world, now)
     if request.ending is not None:
         ending = request.ending
-        return (world, ending.phase, ending.outcome, ahead(ending.at + REGRET))
+        left = ahead(ending.at + REGRET)
+        return (world, ending.phase, ending.outcome, left, request.erasure is not None)
     execution = request.execution
     since = execution.unknown_since if execution else None
     return (
@@ -223,6 +226,7 @@ def commands(state: State, scenario: Scenario) -> Iterator[Command]:
     yield Start(id)
     yield Recheck(id)
     yield Expire(id)
+    yield Erase(DPO, id, "Art. 17")
     yield Record(id, request.attempts + 1, seen())
     if request.execution is not None:
         for outcome in Outcome:
@@ -275,6 +279,10 @@ def check_state(state: State, facts: Facts, accepted: set[tuple[type[Command], s
     stoppable = phase in WAITING or (phase is Phase.EXECUTING and request.late_veto is None)
     for by in REVIEWERS:
         assert ((Veto, by) in accepted) == (stoppable and by != request.requester)
+    # what one click can undo is not erased, nor what is not over
+    if (Erase, DPO) in accepted:
+        assert phase.closed
+        assert not {(Restore, by) for by in PEOPLE} & accepted
     # what is shown to a person is what would be accepted from them
     assessment = assess(request, facts, now)
     for by in PEOPLE:
@@ -312,6 +320,7 @@ ALLOWED: dict[type[Command], set[str]] = {
     Expire: {"Expired"},
     Restore: {"Filed", "QuorumReached"},
     Settle: {"SettlementProposed", "Executed", "ExecutionFailed"},
+    Erase: {"Erased"},
 }
 
 
@@ -326,6 +335,12 @@ def check_step(
         return
     # nothing happens after the end, but that a restore begins a request of its own
     if isinstance(command, Restore):
+        return
+    if isinstance(command, Erase):  # and that what it was about is forgotten, once
+        assert before.erasure is None
+        assert after.erasure is not None
+        assert (after.ending and after.ending.phase) == before.phase(now)
+        assert {after.subject.value, after.known.value, after.grounds.value} == {None}
         return
     assert not before.phase(now).closed
     # no request weakens its own terms

@@ -270,7 +270,9 @@ def event_kinds() -> str:
     rows = []
     for event in _members(events.Event):
         assert issubclass(event, events.Happened)
-        stream = {"Queried": "audit", "PolicyAdopted": "policy"}.get(event.__name__, "R-n")
+        stream = {"Queried": "audit", "QueriesErased": "audit", "PolicyAdopted": "policy"}.get(
+            event.__name__, "R-n"
+        )
         fields = []
         for name, field in event.model_fields.items():
             if name not in events.Happened.model_fields and name != "kind":

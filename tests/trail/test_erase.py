@@ -18,6 +18,7 @@ from bot.core.request import Request, evolve
 from bot.core.subject import AccountState
 from bot.store import scripts, sqlite
 from bot.store.scripts import Draft
+from bot.store.tx import Tx
 from tests.audit.trail import AGENT, ANN, DAY, HOUR, MINUTE, POLICY, Trail
 
 from .conftest import ORIGIN, House
@@ -53,6 +54,8 @@ class Told:
         keys.make(self.house.key, ORIGIN)
         self.trail = Trail(self.house.database)
         self.trail.clock.skip(CENTURY)
+        # as most builds of SQLite have it; Debian's overwrites what is deleted
+        self.trail.store.run_now(lambda tx: tx.query("PRAGMA secure_delete = OFF"))
 
     async def filed(self, handle: str = HANDLE, id: str = ID, what: str = WHAT) -> Request:
         found = self.trail.accounts.put(
@@ -94,19 +97,25 @@ class Told:
         request = await trail.recorded(await trail.give(Start(request.id)))
         self.executed = request.id
         self.restore = (await trail.restored(request)).id
-        for n in range(30):
-            self.draft(f"V{n}", HANDLE if n % 3 else "@other1")
-        for n in range(0, 30, 2):
-            trail.store.run_now(lambda tx, n=n: scripts.drop_draft(tx, f"V{n}"))
         for query in (ASKED, f"account:{SUBJECT}", "account:other1", self.executed, ""):
             assert self.house.run("audit", "show", query).code == 0
         await self.later()
+        self.trail.store.run_now(lambda tx: self.look_up(tx, 315))
+        self.trail.store.run_now(self.submit)
 
-    def draft(self, view_id: str, handle: str) -> None:
-        found = self.trail.accounts.known[next(iter(self.trail.accounts.known))]
-        said = found.model_copy(update={"handle": handle})
-        draft = Draft(view_id, AGENT, ActionKind.DEACTIVATE, handle, said, "", self.trail.now)
-        self.trail.store.run_now(lambda tx: scripts.keep_draft(tx, draft))
+    def look_up(self, tx: Tx, n: int) -> None:
+        """Forms with the account in two of three."""
+        known = next(iter(self.trail.accounts.known.values()))
+        for i in range(n):
+            handle = HANDLE if i % 3 else "@other1"
+            said = known.model_copy(update={"handle": handle})
+            draft = Draft(f"V{i}", AGENT, ActionKind.DEACTIVATE, handle, said, "", self.trail.now)
+            scripts.keep_draft(tx, draft)
+
+    def submit(self, tx: Tx) -> None:
+        """All but fifteen: the pages of the others come to be free, with what stands in them."""
+        for i in range(300):
+            scripts.drop_draft(tx, f"V{i}")
 
     async def later(self, ms: int = 25 * HOUR) -> None:
         """Let the time pass in which a click can undo it."""
@@ -160,7 +169,7 @@ def test_before_it_is_erased_everything_stands_in_the_files(house: House) -> Non
 def test_no_page_of_any_file_holds_a_word_of_it(house: House) -> None:
     said = erase(house)
     assert left(house) == []
-    assert "Erased: 9" in said or "values of 10 requests, 2 queries, 10 drafts." in said
+    assert "values of 10 requests, 2 queries, 10 drafts." in said
     assert f"{house.database} was written anew: nothing that was erased is left in it." in said
 
 
