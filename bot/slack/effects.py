@@ -143,19 +143,20 @@ class SlackMessenger:
         text = told.thread(request, event)
         if isinstance(event, Filed | Reopened | QuorumReached) and request.pinned.approvals > 0:
             text += self._mentions()
+        blocks = [section(text), context(await self._mark(seq))]
         before = await self._engine.store.run(lambda tx: scripts.post(tx, key))
         if before is not None:  # asked for again: it reads otherwise now
-            return await self._retell(Post(*before), text)
+            return await self._retell(Post(*before), text, blocks)
         if look and (found := await self._find(key, channel, event.at, ts)) is not None:
             now = await self._engine.request(stream)
             erased = now is not None and now.erasure is not None
-            return await self._retell(found, text) if erased else found
+            return await self._retell(found, text, blocks) if erased else found
         try:
             return await self._post(
                 key,
                 channel,
                 text,
-                [section(text), context(await self._mark(seq))],
+                blocks,
                 thread_ts=ts,
                 reply_broadcast=told.broadcast(event),
             )
@@ -169,8 +170,8 @@ class SlackMessenger:
             await self._engine.store.run(lambda tx: scripts.keep_post(tx, card_key, again, seq))
             raise NotDelivered("the card was deleted in Slack", retry_after_ms=1000) from e
 
-    async def _retell(self, post: Post, text: str) -> Post:
-        """Put `text` in the place of what was told, if that is still there."""
+    async def _retell(self, post: Post, text: str, blocks: Blocks) -> Post:
+        """Put this in the place of what was told, if that is still there."""
         try:
             await self._call(
                 self._client.chat_update,
@@ -178,7 +179,7 @@ class SlackMessenger:
                 channel=post.channel,
                 ts=post.ts,
                 text=text,
-                blocks=[section(text)],
+                blocks=blocks,
             )
         except NotDelivered as e:
             if str(e) != "message_not_found":

@@ -4,9 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
-import pytest
-
 from bot.audit.erasing import erase_on_host
+from bot.sandbox.slack import Error, TimedOut
 from bot.sandbox.world import REVIEW, World
 from bot.store import scripts
 from bot.store.erase import Found
@@ -14,7 +13,7 @@ from bot.store.sqlite import SqliteVisit
 from bot.worker import LOOK_ANYWAY
 from stories.telling import AGENT, HOUR, LENA, OMAR, SECOND, TESSA, Story, labels, text_of
 
-WORDS = ("pres1dent", "acct-1001", "Sells pills", "evidence.example", "TICKET-77", "public search")
+WORDS = ("pres1dent", "acct-1001", "Sells pills", "evidence.example", "TICKET-77", "seen as")
 FORM = {"what": "Sells pills.", "evidence": "https://evidence.example/42", "ticket": "TICKET-77"}
 
 
@@ -143,21 +142,20 @@ async def test_what_was_deleted_in_slack_holds_nothing_up(s: Story) -> None:
 async def test_slack_that_fails_is_tried_again(s: Story) -> None:
     await s.file(**FORM)
     await s.veto(TESSA, reason="Sells pills herself.")
-    s.w.slack.fail("chat.update", "internal_error", times=3)
+    s.w.slack.fail("chat.update", *[Error("internal_error")] * 3)
     erase(s.w)
     for _ in range(8):
         await s.skip(10 * SECOND)
     assert "pills" not in in_channel(s)
 
 
-@pytest.mark.parametrize("found", [True, False])
-async def test_a_reply_whose_answer_was_lost_is_changed_when_it_is_found(
-    s: Story, found: bool
-) -> None:
+async def test_a_reply_whose_answer_was_lost_is_changed_when_it_is_found(s: Story) -> None:
     await s.file(**FORM)
-    if found:
-        s.w.slack.fail("chat.postMessage", "internal_error", times=1)
-    await s.veto(TESSA, reason="Sells pills herself.")
+    s.w.slack.fail("chat.postMessage", TimedOut(acted=True))
+    assert await s.click(TESSA, "veto") == ""
+    await s.hand(TESSA).submit({"reason.value": "Sells pills herself."})
+    await s.settle()
+    assert "Sells pills herself." in in_channel(s)
     erase(s.w)
     for _ in range(8):
         await s.skip(10 * SECOND)
