@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
+from bot.store import search
 from bot.store.migrations import STEPS, migrations
 from bot.store.tx import Row, StoreError, Tx, Values
 
@@ -236,7 +237,8 @@ class SqliteVisit:
         """Write the whole file anew and empty its write-ahead log, so that nothing that was deleted
         is left in them: not in free pages, and not between what is kept.
 
-        SQLite's `secure_delete` does not do: what was deleted or moved before has left copies.
+        SQLite's `secure_delete` does not do: what was deleted or moved before has left copies, and in
+        the full-text index nothing is overwritten.
         Nobody can write meanwhile. Raises StoreError where it could not be done, or not to the end.
         """
         try:
@@ -261,6 +263,7 @@ class SqliteVisit:
     def _write_anew(self) -> None:
         connection = self._db.conn
         try:
+            search.rebuild(self._db)
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # others may write
             ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -27,10 +27,18 @@ from .test_tamper import regrow
 CENTURY = 36_525 * DAY  # ahead of the machine's clock, so that the newest entry is now
 ID, SUBJECT = "id-4711", "demo:id-4711"
 HANDLE, RENAMED, DISPLAY = "@Mallory_X", "@Mallory_Y", "Mallory Q. Display"
-WHAT, LINK, TICKET = "Sells stolen pills", "https://evidence.example/no-42", "TICKET-77"
-VETO, NOTHING, UNDO = "Somebody's aunt.", "not reached for her", "It was the right account."
+WHAT, LINK, TICKET = "Sells stolen xylozephyr pills", "https://evidence.example/no-42", "TICKET-77"
+VETO, NOTHING, UNDO = (
+    "Somebody's aunt qwertzine.",
+    "not reached for her",
+    "It was the right account.",
+)
 ASKED = "account:@mallory_x"
-WORDS = (ID, HANDLE, "mallory_x", RENAMED, DISPLAY, WHAT, LINK, TICKET, VETO, NOTHING, UNDO, ASKED)
+TOKENS = ("lozephyr", "ertzine")  # as the full-text index has them: without how the last one began
+WORDS = (
+    *(ID, HANDLE, "mallory_x", RENAMED, DISPLAY, WHAT, LINK, TICKET, VETO, NOTHING, UNDO, ASKED),
+    *TOKENS,
+)
 WHY = "Art. 17, letter of 2 November"
 
 
