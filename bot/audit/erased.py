@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from bot.audit.erasing import Plan
 from bot.core.text import one_line
 from bot.store.erase import Found
-from bot.store.scripts import POLICY
+from bot.store.scripts import AUDIT, POLICY
 
 NOT_REACHED = """\
 not reached  backups, copies, and exports that were given away;
              direct messages in Slack, and what Slack itself keeps"""
+_OF_ITS_OWN = {POLICY: "the policy", AUDIT: "what was said with exports and the like"}
 _LISTED = 20
 
 
@@ -31,7 +32,7 @@ def plan(planned: Plan, name: str) -> str:
         "what stays   who asked and decided, when, under which rule, and what came of it",
     ]
     if planned.elsewhere:
-        others = ["the policy" if stream == POLICY else stream for stream in planned.elsewhere]
+        others = [_OF_ITS_OWN.get(stream, stream) for stream in planned.elsewhere]
         rows.append(f"not touched  {_listed(others)}: named there as well")
     return "\n".join([*rows, NOT_REACHED])
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from bot.store import scripts
 from bot.store.tx import Tx
 
-STAYS = "identity"  # the field of what tells apart those who decided
+# the fields
+STAYS = "identity"  # of what tells apart those who decided, and
+QUERY = "query"  # of what was asked
 
 
 class Several(Exception):
@@ -61,16 +63,16 @@ def find(tx: Tx, name: str) -> Found:
 
 
 def elsewhere(tx: Tx, found: Found) -> tuple[str, ...]:
-    """The streams of others whose values name the subject too: what people wrote in requests about
-    somebody else, and the policy. Every value is read."""
+    """The other streams whose values name the subject too: what people wrote in requests about
+    somebody else, the policy, reasons in the trail's own stream. Every value is read."""
     naming = _naming(found.names)
     streams = dict.fromkeys(
         stream
         for stream, text in tx.each(
-            f"SELECT e.stream, t.atom {_TEXTS} WHERE t.type = 'text' AND o.field <> :kept"
-            " AND e.stream <> :audit ORDER BY e.seq",
+            f"SELECT e.stream, t.atom {_TEXTS} WHERE t.type = 'text'"
+            " AND o.field NOT IN (:kept, :query) ORDER BY e.seq",
             kept=STAYS,
-            audit=scripts.AUDIT,
+            query=QUERY,
         )
         if stream not in found.requests and naming.search(text.casefold())
     )
@@ -132,8 +134,9 @@ def _naming(names: Iterable[str]) -> re.Pattern[str]:
 def _queries(tx: Tx, naming: re.Pattern[str]) -> Iterator[int]:
     for seq, text in tx.each(
         f"SELECT e.seq, t.atom {_TEXTS} WHERE t.type = 'text' AND e.stream = :audit"
-        " AND e.kind <> 'QueriesErased'",
+        " AND o.field = :query",
         audit=scripts.AUDIT,
+        query=QUERY,
     ):
         if naming.search(text.casefold()):
             yield seq

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bot.core.sealed import commitment
 from bot.ledger.verify import Fault, Finding
 from bot.store import scripts
-from bot.store.erase import STAYS
+from bot.store.erase import QUERY, STAYS
 from bot.store.tx import Tx
 
 _ENTRIES = """
@@ -70,7 +70,7 @@ class Openings:
         """Which of an entry's fields are erased, each with the seq of the entry that says so."""
         if stream == scripts.AUDIT:
             by = self._queries.get(seq)
-            return {} if by is None else dict.fromkeys(fields, by)
+            return {} if by is None or QUERY not in fields else {QUERY: by}
         last, by = self._requests.get(stream, (0, 0))
         return {field: by for field in fields if field != STAYS} if version < last else {}
 

@@ -184,7 +184,7 @@ def _erase(tx: Tx, stream: str, event: Event, seq: int) -> Sequence[int]:
             search.rewrite(tx, stream)
         case QueriesErased():
             rows = tx.query(
-                "DELETE FROM openings WHERE seq IN ("
+                "DELETE FROM openings WHERE field = 'query' AND seq IN ("
                 " SELECT seq FROM entries JOIN json_each(:entries) ON value = seq"
                 " WHERE stream = :stream AND seq < :seq) RETURNING seq",
                 entries=json.dumps(event.entries),

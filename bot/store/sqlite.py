@@ -25,7 +25,7 @@ Job = tuple[Script, bool, Future[Any]]
 Outcome = tuple[Any, BaseException | None]
 
 BUSY = 5.0  # s that a transaction waits for another process's to end
-BESIDE_A_BOT = 200_000_000  # bytes of a file that may be written anew while a bot serves it
+BESIDE_A_BOT = 50_000_000  # bytes of a file that may be written anew while a bot serves it
 
 
 class SqliteTx:

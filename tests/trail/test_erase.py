@@ -11,8 +11,10 @@ import pytest
 
 from bot.audit import keys
 from bot.core.actions import ActionKind
-from bot.core.commands import File, NothingHappened, Record, Start, Veto, Withdraw
+from bot.core.commands import EraseQueries, File, NothingHappened, Record, Start, Veto, Withdraw
+from bot.core.decide import decide
 from bot.core.events import Grounds, RequestEvent
+from bot.core.facts import Facts
 from bot.core.reasons import ReasonCode
 from bot.core.request import Request, evolve
 from bot.core.subject import AccountState
@@ -428,6 +430,25 @@ def test_a_reason_for_erasing_must_not_go(house: House) -> None:
     ((seq,),) = house.rows("SELECT max(seq) FROM entries WHERE kind = 'Erased'")
     house.tamper(f"DELETE FROM openings WHERE seq = {seq}")
     assert f"the value sealed as 'reason' in entry {seq} is gone" in house.verify().text
+
+
+def test_nothing_is_erased_before_it_is_there(house: House) -> None:
+    visit = sqlite.SqliteVisit(house.database)
+    ((newest,),) = house.rows("SELECT max(seq) FROM entries")
+    seed = "5a" * 32
+    said = decide(
+        None,
+        EraseQueries("host:me", (int(str(newest)) + 2,), WHY),
+        Facts(origin="", policy=POLICY, seed=seed),
+        0,
+    )
+    visit.run_now(lambda tx: scripts.append(tx, scripts.AUDIT, None, said))
+    visit.close()
+    house.run("audit", "show", "state:open")
+    house.tamper(f"DELETE FROM openings WHERE seq = {int(str(newest)) + 2}")
+    assert f"missing: the value sealed as 'query' in entry {int(str(newest)) + 2} is gone" in (
+        house.verify().text
+    )
 
 
 @pytest.mark.parametrize("kind", ["Erased", "QueriesErased"])
