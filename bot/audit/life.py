@@ -16,8 +16,7 @@ from bot.core.events import (
     Expired,
     Filed,
     Lapsed,
-    PolicyAdopted,
-    Queried,
+    OtherEvent,
     QuorumLost,
     QuorumReached,
     Reopened,
@@ -102,7 +101,7 @@ def steps(tx: Tx, id: str) -> tuple[Step, ...]:
     told: list[Step] = []
     request: Request | None = None
     for _, event in scripts.events(tx, id):
-        assert not isinstance(event, Queried | PolicyAdopted)
+        assert not isinstance(event, OtherEvent)
         request = evolve(request, event)
         said = _told(event, request)
         if isinstance(event, Executed) and event.outcome is not Outcome.UNKNOWN:

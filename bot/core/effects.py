@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bot.core.commands import HOST
 from bot.core.events import (
     Approved,
     Event,
@@ -11,11 +12,13 @@ from bot.core.events import (
     ExecutionStarted,
     ExecutionUnknown,
     Expired,
+    Exported,
     Lapsed,
     PolicyAdopted,
     Queried,
     QuorumReached,
     Reopened,
+    Unmasked,
     Vetoed,
     Withdrawn,
 )
@@ -25,9 +28,10 @@ from bot.core.request import Request
 @dataclass(frozen=True, slots=True)
 class Effect:
     """`card`: render the card again; `thread`: tell it in the thread; `direct`: tell `to` by DM;
-    `channel`: tell the review channel; `execute`: carry out the order of this event."""
+    `channel`: tell the review channel; `execute`: carry out the order of this event; `export`: make
+    the file that `to` asked for; `file`: send it to `to`."""
 
-    what: Literal["card", "thread", "direct", "channel", "execute"]
+    what: Literal["card", "thread", "direct", "channel", "execute", "export", "file"]
     to: str = ""
 
 
@@ -50,6 +54,10 @@ def effects(request: Request | None, event: Event) -> tuple[Effect, ...]:
     """The effects of `event`; `request` is its request after it, None in the other streams."""
     match event:
         case Queried():
+            return (Effect("export", event.by),) if event.export else ()
+        case Exported():  # on the machine the file is there already
+            return () if event.by.startswith(HOST) else (Effect("file", event.by),)
+        case Unmasked():
             return ()
         case PolicyAdopted():
             return (Effect("channel"),)

@@ -6,7 +6,7 @@ from typing import Any
 from bot.core.assess import may
 from bot.core.commands import Approve, Restore, Retract, Settle, Veto, Withdraw
 from bot.core.decide import Refused
-from bot.core.events import PolicyAdopted, Queried
+from bot.core.events import OtherEvent
 from bot.core.request import Phase, Request, evolve
 from bot.core.rules import Act
 from bot.engine import Done, Engine
@@ -176,7 +176,7 @@ class Clicks:
         request: Request | None = None
         lines = []
         for _, event in await self._engine.store.run(lambda tx: scripts.events(tx, id)):
-            assert not isinstance(event, Queried | PolicyAdopted)
+            assert not isinstance(event, OtherEvent)
             request = evolve(request, event)
             lines.append(f"{when(event.at)} · {thread(request, event)}")
         return lines

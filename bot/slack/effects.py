@@ -9,7 +9,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.core.events import Filed, PolicyAdopted, Queried, QuorumReached, Reopened
+from bot.core.events import Filed, OtherEvent, PolicyAdopted, QuorumReached, Reopened
 from bot.core.policy import Policy
 from bot.core.request import Request, evolve
 from bot.engine import Engine
@@ -128,7 +128,7 @@ class SlackMessenger:
         """The request as it was right after the event at `seq`, and that event."""
         request: Request | None = None
         for at, event in await self._engine.store.run(lambda tx: scripts.events(tx, stream)):
-            assert not isinstance(event, Queried | PolicyAdopted)
+            assert not isinstance(event, OtherEvent)
             request = evolve(request, event)
             if at == seq:
                 return request, event

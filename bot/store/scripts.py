@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bot.core.actions import ActionKind
 from bot.core.effects import effects, next_due
-from bot.core.events import Event, ExecutionStarted, Filed, PolicyAdopted, Queried, Reopened
+from bot.core.events import Event, ExecutionStarted, Filed, OtherEvent, Reopened
 from bot.core.facts import Facts, Posted
 from bot.core.request import Request, evolve
 from bot.core.subject import Snapshot, SubjectId
@@ -77,7 +77,7 @@ def request(tx: Tx, id: str, known: Request | None = None) -> Request | None:
     """The request as it stands; `known` is what was folded before, and saves folding it again."""
     found = known
     for _, event in events(tx, id, known.version if known else 0):
-        assert not isinstance(event, Queried | PolicyAdopted)
+        assert not isinstance(event, OtherEvent)
         found = evolve(found, event)
     return found
 
@@ -128,7 +128,7 @@ def append(
             raise Stale(stream)
         leaves.append(entry.leaf)
         kept += [{"seq": seq, "field": o.field, "salt": o.salt, "value": o.value} for o in openings]
-        if not isinstance(event, Queried | PolicyAdopted):
+        if not isinstance(event, OtherEvent):
             after = evolve(after, event)
             if isinstance(event, Filed):
                 _enter(tx, after)
@@ -248,6 +248,8 @@ def _wanted(stream: str, request: Request | None, event: Event, seq: int) -> lis
                 key, lane = f"{stream}/{seq}/execute", "execute"
             case "direct":
                 key, lane = f"{stream}/{seq}/direct/{effect.to}", f"direct/{effect.to}"
+            case "export" | "file":  # in order, and nobody waits for another's
+                key, lane = f"{stream}/{seq}/{effect.what}", f"direct/{effect.to}"
             case _:
                 key, lane = f"{stream}/{seq}/{effect.what}", "channel"
         rows.append(_row(key, lane, stream, seq, effect.what, effect.to, event.at))

@@ -15,12 +15,13 @@ from bot.core.commands import (
     Retract,
     Start,
     Unclear,
+    Unmask,
     Veto,
     Withdraw,
 )
 from bot.core.decide import decide
 from bot.core.effects import LONGEST_PAUSE, Effect, effects, next_due
-from bot.core.events import PolicyAdopted, Queried
+from bot.core.events import Exported, OtherEvent
 from bot.core.facts import Facts
 from bot.core.request import Request, evolve
 
@@ -43,6 +44,7 @@ from .build import (
     cooling,
     executed,
     executing,
+    exported,
     file,
     filed,
     policy,
@@ -64,7 +66,7 @@ def led_to(
     """The effects of each event of `command`, without the card's and the thread's."""
     found = []
     for event in decide(request, command, facts, now):
-        assert not isinstance(event, Queried | PolicyAdopted)
+        assert not isinstance(event, OtherEvent)
         request = evolve(request, event)
         card, thread, *others = effects(request, event)
         assert (card, thread) == (CARD, THREAD)
@@ -126,6 +128,22 @@ def test_a_query_is_told_to_nobody_and_a_policy_to_the_channel() -> None:
     assert effects(None, queried) == ()
     (adopted,) = decide(None, AdoptPolicy(policy()), FACTS, NOW)
     assert effects(None, adopted) == (Effect("channel"),)
+
+
+def test_a_file_that_was_asked_for_is_made_and_then_sent_to_who_asked() -> None:
+    (asked,) = decide(None, Query(MANAGER, "export", 0, export=True), FACTS, NOW)
+    assert effects(None, asked) == (Effect("export", MANAGER),)
+    (made,) = decide(None, exported(MANAGER), FACTS, NOW)
+    assert effects(None, made) == (Effect("file", MANAGER),)
+
+
+def test_on_the_machine_nothing_of_an_export_is_sent() -> None:
+    (made,) = decide(None, exported("host:root", (("reviewer-1", ANN),)), FACTS, NOW)
+    assert isinstance(made, Exported)
+    assert effects(None, made) == ()
+    unmask = Unmask("host:root", 7, "reviewer-1", "A complaint.")
+    (unmasked,) = decide(None, unmask, replace(FACTS, exported=made), NOW)
+    assert effects(None, unmasked) == ()
 
 
 # --- when somebody has to look again -----------------------------------------------------------
