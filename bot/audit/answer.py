@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bot.audit.coming import Coming
 from bot.audit.life import Said, Step, facts, steps
-from bot.audit.query import Ask, BadQuery, Query
+from bot.audit.query import FORMATS, Ask, BadQuery, Query
 from bot.audit.watching import Verify
 from bot.core.actions import ActionKind
 from bot.core.duration import DAY
@@ -91,7 +92,7 @@ class Life:
     card: tuple[str, str] | None  # in Slack: its channel and ts
 
 
-Body = Help | Nothing | Summary | Requests | Life | Verify
+Body = Help | Nothing | Summary | Requests | Life | Verify | Coming
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class Answer:
     def named(self) -> int:
         """How many requests it names."""
         match self.body:
-            case Help() | Nothing() | Verify():
+            case Help() | Nothing() | Verify() | Coming():
                 return 0
             case Summary(newest=lines) | Requests(lines=lines):
                 return len(lines)
@@ -158,7 +159,9 @@ def _body(tx: Tx, query: Query, now: int, page: int, page_size: int, by: str | N
                     " reviewer:U0123ABCD for what they decided on."
                 )
             return _requests(tx, query, now, page, page_size, by)
-        case Ask.STATS | Ask.EXPORT:
+        case Ask.EXPORT:
+            return Coming(query.format or FORMATS[0])
+        case Ask.STATS:
             raise BadQuery(f"{query.ask} is not answered here.")
 
 

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bot.audit.answer import Answer, Help, Life, Line, Nothing, Requests, Summary
+from bot.audit.coming import Coming
 from bot.audit.folder import proof_name
 from bot.audit.life import ERASED, Said, Typed, When, Who
 from bot.audit.query import HELP, LONGEST
 from bot.core.actions import ACTIONS
 from bot.core.text import one_line
 from bot.ledger.note import rebase64
+from bot.slack.views import coming as coming_view
 from bot.slack.views.common import (
     SECTION_MOST,
     Block,
@@ -56,6 +58,8 @@ def render(answer: Answer, card: str | None = None) -> tuple[str, Blocks]:
             blocks = [section(f"*{text}*"), *_lines(requests.lines)]
         case Life() as life:
             text, blocks = _life(life, card)
+        case Coming() as coming:
+            text, blocks = coming_view.asked(coming)
     asked = f"`/audit {escape(one_line(answer.query.text, LONGEST)).replace('`', 'ˋ')}`"
     size, root = answer.head
     foot = f"{asked} · as of {when(answer.at)} · this query is an entry of the trail"
