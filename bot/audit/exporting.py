@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol, TypeVar, cast
 
-from bot.audit import export, formats
+from bot.audit import export, formats, openings
 from bot.audit.people import LeftOut, Shown, shown
 from bot.audit.pseudonyms import Masks, names
 from bot.audit.query import BadQuery, Query, parse
@@ -111,6 +111,13 @@ def entries(
     return _made(tx, between.size, n, digesting, who)
 
 
+def values(tx: Tx, size: int, out: LeftOut, file: IO[bytes]) -> Made:
+    """Write what opens the commitments of the first `size` entries; `entries` is how many values."""
+    digesting = _Digesting(file)
+    n = openings.write(tx, size, out, cast(BinaryIO, digesting))
+    return _made(tx, size, n, digesting)
+
+
 def zipped(tx: Tx, size: int, signers: Sequence[SigningKey], origin: str, file: IO[bytes]) -> Made:
     """Write what `nolone audit export DIR` writes, in one archive. Raises ExportError and Unfit."""
     digesting = _Digesting(file)
@@ -130,6 +137,7 @@ def _made(
     file: _Digesting,
     who: tuple[tuple[str, str], ...] | None = None,
 ) -> Made:
+    file.flush()  # what is recorded is on its way to the disk
     root = rebase64(Trail(tx, size).root(size))
     return Made(size, root, entries, file.length, file.digest, who)
 
