@@ -6,6 +6,7 @@ the entry. What is not given, was erased, left out, or is never given.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | int]:
             yield said if whole else n
 
 
+_SALT = re.compile(r"(?:[0-9a-f]{2})*")
 _KINDS = {"seq": int, "field": str, "salt": str, "value": str}
 
 
@@ -97,7 +99,7 @@ def _is_sealed(value: object) -> bool:
 
 
 def _opens(line: dict[str, Any], sealed: str) -> bool:
-    try:
-        return commitment(line["salt"], line["value"].encode()) == sealed
-    except ValueError:
-        return False
+    # in its one spelling: nothing in the file can be changed unseen
+    return bool(_SALT.fullmatch(line["salt"])) and (
+        commitment(line["salt"], line["value"].encode()) == sealed
+    )
