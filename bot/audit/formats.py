@@ -9,6 +9,7 @@ from bot.audit.people import Shown
 
 ENTRY = ("seq", "at", "stream", "version", "kind", "actor")  # a table's first columns
 _MARK = "\ufeff"  # Excel takes a file without it for one in a code page of its own
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # how one may begin
 
 
@@ -31,7 +32,7 @@ def table(entries: Callable[[], Iterable[Shown]], file: BinaryIO) -> int:
 
     `entries` gives them twice: once for the columns, which are what occurs in them.
     """
-    found = {column for entry in entries() for column in _cells(entry)}
+    found = {column for entry in entries() for column, _ in _parts(entry)}
     columns = sorted(found)
     text = _Lines(file)
     rows = csv.writer(text, lineterminator="\r\n")
@@ -39,11 +40,11 @@ def table(entries: Callable[[], Iterable[Shown]], file: BinaryIO) -> int:
     rows.writerow([*ENTRY, *map(_harmless, columns), "sealed", "leaf"])
     n = 0
     for entry in entries():
-        cells = _cells(entry)
-        first = [str(getattr(entry, name)) for name in ENTRY]
-        sealed = _json(entry.sealed) if entry.sealed else ""
-        row = [*first, *(cells.get(column, "") for column in columns), sealed, entry.leaf or ""]
-        rows.writerow(map(_harmless, row))
+        cells = {column: _cell(one) for column, one in _parts(entry)}
+        first = [_cell(getattr(entry, name)) for name in ENTRY]
+        sealed = _cell(entry.sealed) if entry.sealed else ""
+        said = [cells.get(column, "") for column in columns]
+        rows.writerow([*first, *said, sealed, entry.leaf or ""])
         n += 1
     return n
 
@@ -58,28 +59,20 @@ class _Lines:
         return self._file.write(row.encode())
 
 
-def _cells(entry: Shown) -> dict[str, str]:
-    """What an entry says, flat: `field`, or `field.part` where it has parts."""
-    cells = {}
+def _parts(entry: Shown) -> Iterator[tuple[str, Any]]:
+    """What an entry says, flat: `field`, or `field.part` where it has parts; what is null is not
+    there."""
     for name, value in entry.data.items():
-        for column, one in _parts(name, value):
-            if one is not None:
-                cells[column] = one if isinstance(one, str) else _json(one)
-    return cells
+        if isinstance(value, dict):
+            yield from ((f"{name}.{part}", one) for part, one in value.items() if one is not None)
+        elif value is not None:
+            yield name, value
 
 
-def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(value, dict):
-        yield name, value
-        return
-    for part, one in value.items():
-        yield f"{name}.{part}", one
+def _cell(value: Any) -> str:
+    return _harmless(value if isinstance(value, str) else _json(value))
 
 
 def _harmless(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

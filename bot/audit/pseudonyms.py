@@ -23,6 +23,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}|[A-Za-z0-9+/]{43}=")
 _NAME = rf"(?:{'|'.join(ROLES)})-[0-9]+"
 _SEVERAL = re.compile(rf"{_NAME}(?:, {_NAME})+")
 _REVIEWERS_ACTS = frozenset({"Approved", "Retracted", "Vetoed", "SettlementProposed"})
+_QUERIES = frozenset({"Queried", "Exported"})
 _AGENTS_ACTS = frozenset({"Filed", "Withdrawn"})
 
 
@@ -60,8 +61,10 @@ def _people(entry: Shown) -> Iterator[tuple[str, str]]:
         for role, group in listed:
             yield from ((id, role) for id in group["users"] or ())
     for text in _texts(data):
-        yield from ((id.upper(), "person") for id in _MENTION.findall(text))
-        yield from ((id.upper(), "person") for id in _ASKED.findall(text))
+        if "<@" in text:
+            yield from ((id.upper(), "person") for id in _MENTION.findall(text))
+        if entry.kind in _QUERIES:
+            yield from ((id.upper(), "person") for id in _ASKED.findall(text))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -108,9 +111,13 @@ class Masks:
     def _text(self, text: str) -> str:
         if _DIGEST.fullmatch(text):
             return _keyed(self._secret, f"digest {text}").hex()
-        text = _MENTION.sub(lambda found: self._named[found[1].upper()], text)
-        text = self._without_ids(text)
-        return _SEVERAL.sub(lambda found: ", ".join(sorted(found[0].split(", "))), text)
+        masked = text
+        if "<@" in text:
+            masked = _MENTION.sub(lambda found: self._named[found[1].upper()], text)
+        masked = self._without_ids(masked)
+        if masked == text:
+            return text
+        return _SEVERAL.sub(lambda found: ", ".join(sorted(found[0].split(", "))), masked)
 
     def _without_ids(self, text: str) -> str:
         """With every id replaced, within words too: a part of one would tell as well."""

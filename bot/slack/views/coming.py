@@ -31,7 +31,7 @@ def comment(event: Exported, seq: int) -> str:
     of = "1 entry" if event.entries == 1 else f"{event.entries:,} entries"
     which = f" {' '.join(times)}" if times else ""
     return (
-        f"The audit trail as `{name(event, seq)}`: {of}{which}, of {event.size:,} up to #{event.size}\n"
+        f"The audit trail as `{name(event, seq)}`: {of}{which}, of the trail up to #{event.size}\n"
         f"root `{event.root}`\nSHA-256 `{event.digest}`\n"
         f"This export is entry #{seq} of the trail."
     )
