@@ -63,7 +63,11 @@ class Files:
         assert session is not None  # one for all calls; see wiring
         try:
             async with session.post(
-                place["upload_url"], data=file, allow_redirects=False, timeout=UPLOAD_WITHIN
+                place["upload_url"],
+                data=file,
+                proxy=self._client.proxy,
+                allow_redirects=False,
+                timeout=UPLOAD_WITHIN,
             ) as answer:
                 if answer.status != 200:
                     raise NotDelivered(f"Slack answers HTTP {answer.status} to the file")

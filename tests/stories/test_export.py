@@ -17,6 +17,7 @@ from bot.sandbox.slack.files import File
 from bot.sandbox.slack.records import Message
 from bot.sandbox.world import people, world
 from bot.store import scripts
+from bot.store.tx import StoreError, Tx
 from stories.telling import AGENT, MAX, MINUTE, OMAR, SECOND, TESSA, Story
 
 COMING = "The file comes to you by direct message."
@@ -273,3 +274,27 @@ async def test_each_export_is_a_file_of_its_own(s: Story) -> None:
     first, second = shared(s)
     assert first.files[0]["name"] != second.files[0]["name"]
     assert shared(s, OMAR) == []
+
+
+async def test_an_export_that_was_recorded_and_not_crossed_off_is_not_recorded_twice(
+    clock: SandboxClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = scripts.finish
+    stopped: list[str] = []
+
+    def stop_once(tx: Tx, task: scripts.Task, post: tuple[str, str] | None = None) -> bool:
+        if task.what == "export" and not stopped:
+            stopped.append(task.key)
+            raise StoreError("the disk is full")
+        return finish(tx, task, post)
+
+    monkeypatch.setattr(scripts, "finish", stop_once)
+    async with world(clock, tmp_path / "db") as w:
+        s = Story(w)
+        await s.type(MAX, "export", "/audit")
+        for _ in range(3):
+            await s.skip(31 * SECOND)
+        assert stopped
+        assert len(await recorded(s)) == 1
+        assert len(shared(s)) == 1
+        await nothing_waits(s)
