@@ -146,6 +146,17 @@ async def test_whatever_fails_on_the_way_one_file_comes(
     await nothing_waits(s)
 
 
+async def test_what_did_not_arrive_whole_is_not_completed(s: Story) -> None:
+    s.w.slack.fail("upload", ServerError(502))
+    await s.type(MAX, "export", "/audit")
+    assert asked(s, "files.completeUploadExternal") == 0
+    (row,) = await s.w.store.run(scripts.backlog)
+    assert row["error"] == "Slack answers HTTP 502 to the file"
+    await s.skip(MINUTE)
+    assert asked(s, "files.completeUploadExternal") == 1
+    assert len(shared(s)) == 1
+
+
 async def test_a_file_that_slack_shares_late_is_not_sent_again(s: Story) -> None:
     """Its yes was lost, and at the first look nothing is there yet."""
     s.w.slack.files.slow = True
