@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.audit import keys, verifying
+from bot.audit import verifying
 from bot.audit.exporting import LARGEST
 from bot.core.events import Exported, Queried
 from bot.sandbox.clock import SandboxClock
@@ -236,32 +236,29 @@ async def test_the_file_may_be_of_some_time_only(s: Story) -> None:
 
 
 async def test_without_a_key_tiles_are_refused_with_the_remedy(s: Story) -> None:
+    s.w.bot.worker._exports._signers = ()
     said = await s.type(MAX, "export format:tiles", "/audit")
     assert "NOLONE_SIGNING_KEY_FILE" in said
     assert await recorded(s) == []
 
 
-async def test_the_tiles_come_signed_in_one_archive_and_verify(
-    clock: SandboxClock, tmp_path: Path
-) -> None:
-    public = keys.make(tmp_path / "key", "sandbox")
-    async with world(clock, tmp_path / "db", signing_key=tmp_path / "key") as w:
-        s = Story(w)
-        await s.executed()
-        assert "whole trail" in await s.type(MAX, "export format:tiles since:1d", "/audit")
-        assert await s.type(MAX, "export format:tiles", "/audit") == COMING
-        await s.calm()
-        ((_, event),) = await recorded(s)
-        file = the_file(s)
-        assert file.content is not None
-        assert hashlib.sha256(file.content).hexdigest() == event.digest
-        with zipfile.ZipFile(io.BytesIO(file.content)) as archive:
-            archive.extractall(tmp_path / "received")
-        found = verifying.export(tmp_path / "received", [public], [])
-        assert not found.wrong, found.text
-        assert f"{event.size} entries verified" in found.text
-        assert f"root {event.root}" in found.text
-        assert "proof/R-1.tlog-proof" in archive.namelist()
+async def test_the_tiles_come_signed_in_one_archive_and_verify(s: Story, tmp_path: Path) -> None:
+    await s.executed()
+    assert "whole trail" in await s.type(MAX, "export format:tiles since:1d", "/audit")
+    assert await s.type(MAX, "export format:tiles", "/audit") == COMING
+    await s.calm()
+    ((_, event),) = await recorded(s)
+    file = the_file(s)
+    assert file.content is not None
+    assert hashlib.sha256(file.content).hexdigest() == event.digest
+    with zipfile.ZipFile(io.BytesIO(file.content)) as archive:
+        archive.extractall(tmp_path / "received")
+    public = [key.public for key in s.w.bot.worker._exports._signers]
+    found = verifying.export(tmp_path / "received", public, [])
+    assert not found.wrong, found.text
+    assert f"{event.size} entries verified" in found.text
+    assert f"root {event.root}" in found.text
+    assert "proof/R-1.tlog-proof" in archive.namelist()
 
 
 async def test_what_is_too_large_is_refused_with_the_remedy(
