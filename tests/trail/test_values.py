@@ -161,3 +161,14 @@ def test_what_cannot_be_redacted_or_pseudonymised_is_refused_with_the_reason(hou
     assert done.code == 1
     assert "There is no request about 'nobody'" in done.text
     assert not house.export.exists()
+
+
+@pytest.mark.parametrize(("redact", "code"), [((), 0), (("--redact", "id-vetoed"), 2)])
+def test_an_answer_about_an_account_is_proved_complete_by_them(
+    house: House, redact: tuple[str, ...], code: int
+) -> None:
+    answer = house.folder / "answer.json"
+    assert house.run("audit", "show", "--save", answer, "account:vetoed").code == 0
+    exported(house, *redact)
+    done = house.run("audit", "prove-complete", answer, house.export)
+    assert done.code == code, done.text
