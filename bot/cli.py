@@ -1,23 +1,27 @@
 """The command line: `nolone`, or `python -m bot`."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import pwd
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from bot import check as checks
 from bot import manifest as manifests
 from bot import policyfile, wiring
-from bot.audit import complete, erased, erasing, keys, saved, show, verifying
+from bot.audit import complete, erased, erasing, hosting, keys, saved, show, verifying
 from bot.audit import export as exports
 from bot.audit.answer import MOST
 from bot.audit.ask import ask_on_host
-from bot.audit.query import BadQuery
+from bot.audit.people import NoSuchSubject
+from bot.audit.query import FORMATS, BadQuery
 from bot.core.decide import Refused
 from bot.core.policy import Policy
 from bot.ledger.note import SigningKey
@@ -36,6 +40,7 @@ from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.store.tx import StoreError
 
 log = logging.getLogger("bot")
+S = TypeVar("S", bound=StoreSettings)
 
 
 class Wrong(click.ClickException):
@@ -235,24 +240,106 @@ def audit_show(query: tuple[str, ...], page: int, save: Path | None) -> None:
 
 
 @audit.command("export")
-@click.argument("dir", type=click.Path(path_type=Path))
-def audit_export(dir: Path) -> None:
-    """Write the trail to DIR, signed, for others to verify; or go on with an earlier export there."""
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS[::-1]),
+    default="tiles",
+    show_default=True,
+    help="tiles: a folder that proves what it says; csv, jsonl: a file to read.",
+)
+@click.option("--values", is_flag=True, help="tiles: with the values, in openings.jsonl.")
+@click.option("--since", help="csv, jsonl: entries from then on, as in /audit.")
+@click.option("--until", help="csv, jsonl: entries before then, as in /audit.")
+@click.option(
+    "--redact",
+    multiple=True,
+    metavar="SUBJECT",
+    help="Give no value of this account: its id or handle; can be given more than once.",
+)
+@click.option("--pseudonyms", is_flag=True, help="csv, jsonl: show people under made-up names.")
+def audit_export(
+    path: Path,
+    form: str,
+    values: bool,
+    since: str | None,
+    until: str | None,
+    redact: tuple[str, ...],
+    pseudonyms: bool,
+) -> None:
+    """Write the trail to PATH.
+
+    As tiles: a folder, signed, for others to verify; an earlier export there is gone on with. As csv or
+    jsonl: a new file with its values. Whatever tells values is recorded.
+    """
+    hidden = hosting.Hidden(redact, pseudonyms)
+    if form != "tiles":
+        if values:
+            raise click.UsageError("--values is for tiles: a file of entries has them anyhow.")
+        times = "".join(
+            f' {word}:"{value}"' for word, value in (("since", since), ("until", until)) if value
+        )
+        _export_file(path, f"export format:{form}{times}", hidden)
+        return
+    if since or until:
+        raise click.UsageError("tiles are the whole trail: leave --since and --until out.")
+    if pseudonyms:
+        raise click.UsageError(
+            "tiles hold the entries as they are, people's ids among them: another name would break"
+            " their hashes. Use --format jsonl or csv, and do not give tiles to the same reader."
+        )
+    if redact and not values:
+        raise click.UsageError("tiles have no values to leave out, unless --values is given.")
+    _export_folder(path, hidden if values else None)
+
+
+def _export_file(path: Path, text: str, hidden: hosting.Hidden) -> None:
+    with _on_host(StoreSettings) as (host, _):
+        made, seq = hosting.to_file(host, path, text, hidden)
+    click.echo(f"{path}: {made.entries} entries, of {made.size}")
+    click.echo(f"root {made.root}\nSHA-256 {made.digest}")
+    click.echo(f"It is entry {seq} of the trail.")
+    if made.names is not None:
+        click.echo(f"Who is who in it: nolone audit unmask {seq} NAME --reason TEXT")
+
+
+def _export_folder(path: Path, values: hosting.Hidden | None) -> None:
+    with _on_host(SigningSettings) as (host, settings):
+        signers = _signers(settings)
+        done, made = hosting.to_folder(host, path, signers, settings.nolone_origin, values)
+    click.echo(f"{path}: {done.size} entries, {done.size - done.since} of them new")
+    click.echo(f"proofs written: {done.proofs}")
+    if made is not None:
+        click.echo(f"values written: {made.entries}, SHA-256 {made.digest}")
+
+
+@audit.command("unmask")
+@click.argument("export", type=click.IntRange(1))
+@click.argument("name")
+@click.option("--reason", required=True, help="Why; it is recorded.")
+def audit_unmask(export: int, name: str, reason: str) -> None:
+    """Say who stands behind NAME in the pseudonymised export that is entry EXPORT of the trail."""
+    with _on_host(StoreSettings) as (host, _):
+        found = hosting.unmask(host, export, name, reason)
+    click.echo(found)
+
+
+@contextlib.contextmanager
+def _on_host(kind: type[S]) -> Iterator[tuple[hosting.Host, S]]:
+    """The trail beside the bot, as the user of this machine."""
     visit: SqliteVisit | None = None
     try:
-        settings = read_settings(SigningSettings)
-        signers = _signers(settings)
+        settings = read_settings(kind)
         visit = SqliteVisit(settings.database)
-        done = visit.look(lambda tx: exports.export(tx, dir, signers, settings.nolone_origin))
-    except exports.Unfit as e:
+        yield hosting.Host(visit, wiring.visiting_clock(visit), _user()), settings
+    except (exports.Unfit, BadQuery, Refused, NoSuchSubject) as e:
         raise Wrong(str(e)) from e
     except (SettingsError, StoreError, keys.KeyFileError, exports.ExportError) as e:
         raise Unknown(str(e)) from e
     finally:
         if visit is not None:
             visit.close()
-    click.echo(f"{dir}: {done.size} entries, {done.size - done.since} of them new")
-    click.echo(f"proofs written: {done.proofs}")
 
 
 @audit.command("verify")

@@ -17,12 +17,14 @@ from bot.core.commands import (
     Command,
     EraseQueries,
     Expire,
+    Export,
     File,
     Query,
     Recheck,
     Record,
     Restore,
     Start,
+    Unmask,
 )
 from bot.core.decide import Refused, decide
 from bot.core.events import Event, PolicyAdopted
@@ -190,7 +192,7 @@ class Engine:
         match command:
             case File() | Restore():
                 stream, request = complete.next_id, None
-            case Query() | EraseQueries():
+            case Query() | EraseQueries() | Export() | Unmask():
                 stream = scripts.AUDIT
             case AdoptPolicy():
                 stream = scripts.POLICY
@@ -214,7 +216,7 @@ class Engine:
         """What the facts are gathered for. As the request was left last will do, unless somebody
         else wrote to it since: the transaction tells, and then it is read `anew`."""
         match command:
-            case File() | Query() | AdoptPolicy() | EraseQueries():
+            case File() | Query() | AdoptPolicy() | EraseQueries() | Export() | Unmask():
                 return None
         known = None if anew else self._folded.get(command.request)
         return known or await self.request(command.request)

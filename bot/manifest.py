@@ -11,6 +11,7 @@ SCOPES = {
     "channels:read": "see whether a public review channel is archived or shared",
     "chat:write": "post cards, threads and direct messages",
     "commands": "the slash commands",
+    "files:write": "send exports of the trail to whoever asked for them",
     "groups:history": "find a card again in a private review channel",
     "groups:read": "see whether a private review channel is archived or shared",
     "im:history": "find a direct message again",

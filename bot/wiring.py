@@ -16,6 +16,7 @@ from bot import policyfile
 from bot.anchoring import Anchoring
 from bot.anchors.channel import Channel
 from bot.audit import keys
+from bot.audit.exporting import Exporter
 from bot.audit.watching import Watch
 from bot.clock import MachineClock, Setting
 from bot.core.policy import Policy
@@ -114,11 +115,13 @@ async def bot(
         return (*anchors, channel) if anchors_channel() is not None else anchors
 
     anchoring = Anchoring(engine, anchors_now, signers)
-    worker = Worker(engine, SlackMessenger(engine, client))
+    exports = Exporter(store, settings.nolone_origin, signers)
+    worker = Worker(engine, SlackMessenger(engine, client, exports), exports)
     watch = Watch(store, clock, settings.nolone_origin, anchoring.known, anchors_now)
     bolt = slack_app(
         engine=engine,
         client=client,
+        exports=exports,
         signing_secret=secret.get_secret_value() if secret else "",
         background=background,
         nudge=worker.look_now,

@@ -7,6 +7,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+from bot.audit.export import ExportError, Unfit
+from bot.audit.exporting import Exporter
 from bot.core.actions import ACTIONS, Capability, Order, Outcome, Receipt
 from bot.core.commands import (
     Expire,
@@ -20,7 +22,7 @@ from bot.core.commands import (
     Unclear,
 )
 from bot.core.decide import Refused
-from bot.core.events import ExecutionStarted
+from bot.core.events import ExecutionStarted, Queried
 from bot.core.request import WAITING, Execution, Phase, Request
 from bot.core.subject import AccountState, Observed
 from bot.engine import Engine
@@ -39,6 +41,7 @@ OBSERVE_EVERY = 200  # ms
 WAIT_AGAIN = 1_000  # ms until a Start that had to wait is tried again
 UNKNOWN_AGAIN = 10_000  # ms between two looks at an effect that is not known
 RETRY_MOST = 60_000  # ms, the longest pause between two tries of a delivery
+EXPORT_TRIES = 10  # at an export that is refused to whoever asked
 AT_ONCE = 16  # tasks at a time
 LOOK_ANYWAY = 30_000  # ms between two rounds at most: another process may have appended
 
@@ -46,11 +49,12 @@ LOOK_ANYWAY = 30_000  # ms between two rounds at most: another process may have 
 class Worker:
     """Runs until cancelled. `wake` makes it look at once; every commit does that."""
 
-    def __init__(self, engine: Engine, messenger: Messenger) -> None:
+    def __init__(self, engine: Engine, messenger: Messenger, exports: Exporter) -> None:
         self.engine = engine
         self.wake = asyncio.Event()
         self.seen_at = 0  # when the loop last went round (ms)
         self._messenger = messenger
+        self._exports = exports
         self._stopped_by: Exception | None = None
         self._running: set[asyncio.Task[None]] = set()
         engine.committed.append(lambda done: self.wake.set())
@@ -210,10 +214,38 @@ class Worker:
     # --- outbox rows ----------------------------------------------------------------------------
 
     async def _work_off(self, task: Task) -> None:
-        if task.what == "execute":
-            await self._execute(task)
-        else:
-            await self._deliver(task)
+        match task.what:
+            case "execute":
+                await self._execute(task)
+            case "export":
+                await self._export(task)
+            case _:
+                await self._deliver(task)
+
+    async def _export(self, task: Task) -> None:
+        """Make the file that was asked for, and record it: then it is sent."""
+        now = self.engine.clock.now()
+        if not await self.engine.store.run(lambda tx: scripts.trying(tx, task, now)):
+            return
+        event = await self.engine.store.run(lambda tx: scripts.event_at(tx, task.seq))
+        assert isinstance(event, Queried)
+        try:
+            command = await self._exports.command(event)
+            if command is not None:
+                # once, however often it is tried
+                await self.engine.handle(command, f"{task.stream}/{task.seq}/export")
+        except (Refused, ExportError, Unfit) as e:
+            # Slack may not be able to say who somebody is; but who is no manager any more is not
+            # given a file for asking when they were
+            if isinstance(e, Refused) and task.attempts >= EXPORT_TRIES:
+                log.warning("export of %s/%s: %s", task.stream, task.seq, e)
+            else:
+                until, text = self.engine.clock.now() + RETRY_MOST, str(e)
+                await self.engine.store.run(
+                    lambda tx: scripts.put_off(tx, task, until, text, tried=False)
+                )
+                return
+        await self.engine.store.run(lambda tx: scripts.finish(tx, task))
 
     async def _deliver(self, task: Task) -> None:
         now = self.engine.clock.now()

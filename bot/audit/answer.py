@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bot.audit.coming import Coming
 from bot.audit.life import Said, Step, facts, steps
-from bot.audit.query import Ask, BadQuery, Query
+from bot.audit.query import FORMATS, Ask, BadQuery, Query
 from bot.audit.stats import STATS_OF, Stats, stats
 from bot.audit.watching import Verify
 from bot.core.actions import ActionKind, Outcome
@@ -97,7 +98,7 @@ class Life:
     card: tuple[str, str] | None  # in Slack: its channel and ts
 
 
-Body = Help | Nothing | Summary | Requests | Life | Verify | Stats
+Body = Help | Nothing | Summary | Requests | Life | Verify | Stats | Coming
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Answer:
     def named(self) -> int:
         """How many requests it names."""
         match self.body:
-            case Help() | Nothing() | Verify() | Stats():
+            case Help() | Nothing() | Verify() | Stats() | Coming():
                 return 0
             case Summary(newest=lines) | Requests(lines=lines):
                 return len(lines)
@@ -167,7 +168,7 @@ def _body(tx: Tx, query: Query, now: int, page: int, page_size: int, by: str | N
         case Ask.STATS:
             return _stats(tx, query, now)
         case Ask.EXPORT:
-            raise BadQuery(f"{query.ask} is not answered here.")
+            return Coming(query.format or FORMATS[0])
 
 
 def _requests(

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from bot.audit.answer import PAGE_SIZE, Answer, answer
-from bot.audit.query import Ask, parse
+from bot.audit.exporting import Exporter
+from bot.audit.query import Ask, BadQuery, parse
 from bot.core.commands import HOST, Query
 from bot.core.decide import Refused, decide
 from bot.core.events import PolicyAdopted
@@ -31,19 +32,24 @@ async def ask(
     delivery: str,
     page: int = 1,
     asked: int | None = None,
+    exports: Exporter | None = None,
 ) -> Answer:
-    """What a person in Slack is answered; `asked` (ms) is when the first page was asked for.
+    """What a person in Slack is answered; `asked` (ms) is when the first page was asked for,
+    `exports` makes the file that an export asks for.
 
     Raises BadQuery, and Refused for whoever may not ask and for a delivery that was answered.
     """
     now = engine.clock.now()
     query = parse(text, now if asked is None else asked)
-    mine = query.ask is Ask.MINE
+    mine, export = query.ask is Ask.MINE, query.ask is Ask.EXPORT
     why = await engine.objection(Act.QUERY_MINE if mine else Act.QUERY, by)
     if why is not None:
         raise Refused(why)  # before anything is looked up
+    if export:
+        assert exports is not None
+        await exports.refuse(query)
     found = await engine.store.run(lambda tx: answer(tx, query, now, page, by=by))
-    done = await engine.handle(Query(by, found.asked, found.named, mine), delivery)
+    done = await engine.handle(Query(by, found.asked, found.named, mine, export), delivery)
     if done.duplicate:  # it was decided, and recorded, only the first time
         raise Refused("This was answered already. Please ask again.")
     return found
@@ -59,14 +65,22 @@ def ask_on_host(
 
     def script(tx: Tx) -> Answer:
         now = clock.now()
-        found = answer(tx, parse(text, now), now, page, page_size)
-        # the ledger's own policy: the file's may be gone, or not be in force
-        adopted = [e for _, e in scripts.events(tx, scripts.POLICY) if isinstance(e, PolicyAdopted)]
-        if not adopted:
-            raise StoreError("There is no trail yet: the bot has not run on this database.")
-        facts = Facts(origin="", policy=adopted[-1].policy.open, seed=secrets.token_hex(32))
+        query = parse(text, now)
+        if query.ask is Ask.EXPORT:
+            raise BadQuery("On this machine: nolone audit export FILE --format jsonl|csv.")
+        found = answer(tx, query, now, page, page_size)
+        facts = facts_on_host(tx)
         command = Query(f"{HOST}{user}", found.asked, found.named)
         scripts.append(tx, scripts.AUDIT, None, decide(None, command, facts, now))
         return found
 
     return store.run_now(script)
+
+
+def facts_on_host(tx: Tx) -> Facts:
+    """What is known where neither Slack nor the policy file is asked. Raises StoreError."""
+    # the ledger's own policy: the file's may be gone, or not be in force
+    adopted = [e for _, e in scripts.events(tx, scripts.POLICY) if isinstance(e, PolicyAdopted)]
+    if not adopted:
+        raise StoreError("There is no trail yet: the bot has not run on this database.")
+    return Facts(origin="", policy=adopted[-1].policy.open, seed=secrets.token_hex(32))

@@ -16,6 +16,7 @@ from pathlib import Path
 from bot.audit import folder, saved, verifying
 from bot.audit.answer import MOST, answer
 from bot.audit.folder import Folder
+from bot.audit.openings import OPENINGS
 from bot.audit.query import BadQuery, Query, parse
 from bot.audit.saved import NotSaved, Saved
 from bot.core.text import one_line, utc
@@ -24,8 +25,6 @@ from bot.ledger.note import PublicKey, rebase64
 from bot.ledger.tree import root
 from bot.store import replay, search
 from bot.store.replay import Told
-
-OPENINGS = "openings.jsonl"
 
 
 class Found(IntEnum):
@@ -104,7 +103,7 @@ def _again(query: Query, said: Saved, log: Folder) -> tuple[Saved, set[str]]:
     if by_words and not values.path.exists():
         raise _NotFoundOut(
             f"it was asked for an account or for words, and {log.path} holds no values: a subject's"
-            f" names and what was typed stand sealed in the entries. Have it with {OPENINGS}."
+            f" names and what was typed stand sealed in the entries. Have it with {OPENINGS}: nolone audit export DIR --values."
         )
     with replay.scratch() as tx:
         wrong = replay.again(_told(log, said.size, values), tx)

@@ -6,7 +6,7 @@ earlier checkpoint, or the tree, does not agree with.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -93,21 +93,15 @@ def _refuse_another(trail: Trail, since: Checkpoint) -> None:
 
 def _write(trail: Trail, path: Path, since: int, signers: Sequence[SigningKey], origin: str) -> int:
     size = trail.size
-    _write_entries(trail, path, since)
-    for tile in tiles.tiles(size, since):
-        first = tile.index * tiles.WIDTH
-        hashes = trail.nodes(tile.level * tiles.HEIGHT, first, tile.width)
-        _put(path / tile.path, b"".join(hashes))
+    for name, content in _entries_and_tree(trail, since):
+        _put(path / name, content)
     signed = Checkpoint(origin, size, trail.root(size)).sign(signers)
     vkeys = keys.text([key.public for key in signers])
     same_keys = _is(path / folder.VKEY, vkeys)  # else every proof gets the new keys' signatures
     proofs = 0
-    for stream, seq, body in trail.newest(since if same_keys else 0):
-        name = folder.proof_name(stream)
-        if name is not None:
-            hashes = inclusion(seq - 1, size, trail.node)
-            _put(path / name, Proof(seq - 1, tuple(hashes), signed, body).text)
-            proofs += 1
+    for name, content in _proofs(trail, since if same_keys else 0, signed):
+        _put(path / name, content)
+        proofs += 1
     _replace(path / folder.VKEY, vkeys)
     _replace(path / folder.CHECKPOINT, signed)
     for tile in tiles.tiles(size, since):
@@ -117,7 +111,35 @@ def _write(trail: Trail, path: Path, since: int, signers: Sequence[SigningKey], 
     return proofs
 
 
-def _write_entries(trail: Trail, path: Path, since: int) -> None:
+def files(trail: Trail, signers: Sequence[SigningKey], origin: str) -> Iterator[tuple[str, bytes]]:
+    """The files of an export of all of `trail`, by name. Raises ExportError and Unfit."""
+    try:
+        yield from _entries_and_tree(trail, 0)
+        signed = Checkpoint(origin, trail.size, trail.root(trail.size)).sign(signers)
+        yield from _proofs(trail, 0, signed)
+    except LookupError as e:
+        raise Unfit(f"{e}. `nolone audit verify` says more.") from e
+    yield folder.VKEY, keys.text([key.public for key in signers])
+    yield folder.CHECKPOINT, signed
+
+
+def _entries_and_tree(trail: Trail, since: int) -> Iterator[tuple[str, bytes]]:
+    yield from _bundles(trail, since)
+    for tile in tiles.tiles(trail.size, since):
+        first = tile.index * tiles.WIDTH
+        hashes = trail.nodes(tile.level * tiles.HEIGHT, first, tile.width)
+        yield tile.path, b"".join(hashes)
+
+
+def _proofs(trail: Trail, since: int, signed: bytes) -> Iterator[tuple[str, bytes]]:
+    for stream, seq, body in trail.newest(since):
+        name = folder.proof_name(stream)
+        if name is not None:
+            hashes = inclusion(seq - 1, trail.size, trail.node)
+            yield name, Proof(seq - 1, tuple(hashes), signed, body).text
+
+
+def _bundles(trail: Trail, since: int) -> Iterator[tuple[str, bytes]]:
     start = since - since % tiles.WIDTH  # the last bundle was partial
     bodies = trail.bodies(after=start)
     for tile in tiles.level_tiles(0, trail.size, since):
@@ -131,7 +153,7 @@ def _write_entries(trail: Trail, path: Path, since: int) -> None:
                 " Nothing was signed; `nolone audit verify` says more."
             )
         try:
-            _put(path / tile.bundle, tiles.pack(bundle))
+            yield tile.bundle, tiles.pack(bundle)
         except EntryTooLong as e:
             raise ExportError(f"entries {first + 1} to {first + tile.width}: {e}.") from e
 

@@ -5,6 +5,7 @@ checkpoint                    how many entries, the root over them, signed
 vkey                          the public keys that it is signed with
 tile/L/N                      the tree's hashes (https://c2sp.org/tlog-tiles)
 tile/entries/N                the entries
+openings.jsonl                the values behind the commitments, if they were to be given
 proof/R-n.tlog-proof          that the newest entry of a request is in it (https://c2sp.org/tlog-proof)
 ```
 """

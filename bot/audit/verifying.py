@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.audit import folder, keys
+from bot.audit import folder, keys, openings
+from bot.audit.openings import OPENINGS, Given
 from bot.core.text import utc
 from bot.ledger import checkpoint
 from bot.ledger.checkpoint import Checkpoint
@@ -65,7 +66,14 @@ def export(
     keys_of_it, origin = trusted(dir, known)
     against, wrong = _kept(files, keys_of_it, origin, witnesses)
     found = folder.verify_folder(dir, keys_of_it, origin, against)
-    return _verdict(str(dir), found, wrong, own_keys=not known)
+    values = None
+    if not found.findings and (dir / OPENINGS).exists():
+        values = Given()
+        log = folder.Folder(dir, folder.head(dir, keys_of_it, origin))
+        first = next(openings.check(dir / OPENINGS, log.bodies(), values), None)
+        if first is not None:
+            found = replace(found, findings=(first,))
+    return _verdict(str(dir), found, wrong, own_keys=not known, values=values)
 
 
 def trusted(dir: Path, known: Sequence[PublicKey]) -> tuple[Sequence[PublicKey], str]:
@@ -117,9 +125,15 @@ def _seen(raw: bytes, witnesses: Policy) -> str:
 
 
 def _verdict(
-    what: str, found: Verified, kept_wrong: Sequence[Finding], *, own_keys: bool = False
+    what: str,
+    found: Verified,
+    kept_wrong: Sequence[Finding],
+    *,
+    own_keys: bool = False,
+    values: Given | None = None,
 ) -> Verdict:
-    """`own_keys`: the signatures were checked with keys that came with the log itself."""
+    """`own_keys`: the signatures were checked with keys that came with the log itself; `values`: what
+    came with it of the values behind its commitments."""
     findings = [*found.findings, *kept_wrong]
     if findings:
         lines = [f"{what}: NOT as it was", *(f"  {finding}" for finding in findings)]
@@ -130,6 +144,11 @@ def _verdict(
         if found.erasures:
             under = f"{found.erasures} {'entry' if found.erasures == 1 else 'entries'}"
             lines.append(f"{found.erased} values erased under {under}")
+        if values is not None:
+            lines.append(
+                f"values: {values.given} are those that were sealed,"
+                f" {values.sealed - values.given} were not given"
+            )
     lines += [f"It agrees with {k.name}, over {k.head.size} entries." for k in found.held]
     if not any(not k.own for k in found.held) and not findings:
         lines.append(

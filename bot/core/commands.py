@@ -4,7 +4,7 @@ the name of the user of the machine."""
 from dataclasses import dataclass
 
 from bot.core.actions import ActionKind, Outcome, Receipt
-from bot.core.events import Grounds
+from bot.core.events import Format, Grounds
 from bot.core.policy import Policy
 from bot.core.reasons import ReasonCode
 from bot.core.subject import Observed, SubjectId
@@ -129,6 +129,31 @@ class Query:
     text: str
     answered: int
     mine: bool = False  # of what they filed or decided on, and nothing else
+    export: bool = False  # it asks for a file
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file was made; see `Exported`. `names`: who stands behind the names in it, if it has some."""
+
+    by: str
+    text: str  # what was asked
+    format: Format
+    since: int | None
+    until: int | None
+    size: int
+    root: str
+    entries: int
+    digest: str
+    names: tuple[tuple[str, str], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unmask:
+    by: str
+    export: int  # the seq of its Exported
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +197,4 @@ RequestCommand = (
     | Settle
     | Erase
 )
-Command = RequestCommand | Query | AdoptPolicy | EraseQueries
+Command = RequestCommand | Query | AdoptPolicy | EraseQueries | Export | Unmask

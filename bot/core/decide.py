@@ -16,6 +16,7 @@ from bot.core.commands import (
     Erase,
     EraseQueries,
     Expire,
+    Export,
     File,
     NothingHappened,
     Query,
@@ -28,6 +29,7 @@ from bot.core.commands import (
     Settle,
     Start,
     Unclear,
+    Unmask,
     Veto,
     Withdraw,
 )
@@ -42,10 +44,12 @@ from bot.core.events import (
     ExecutionStarted,
     ExecutionUnknown,
     Expired,
+    Exported,
     Filed,
     Grounds,
     Identity,
     Lapsed,
+    Names,
     PolicyAdopted,
     Queried,
     QueriesErased,
@@ -55,6 +59,7 @@ from bot.core.events import (
     RequestEvent,
     Retracted,
     SettlementProposed,
+    Unmasked,
     Vetoed,
     Withdrawn,
 )
@@ -150,7 +155,34 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
             if not by.startswith(HOST):  # who is on the machine can read the file; it is recorded
                 allow(Act.QUERY_MINE if command.mine else Act.QUERY)
             asked = words(command.text)
-            return [Queried(at=now, by=by, query=asked, answered=command.answered)]
+            answered, export = command.answered, command.export
+            return [Queried(at=now, by=by, query=asked, answered=answered, export=export)]
+        case Export():
+            if not by.startswith(HOST):
+                allow(Act.QUERY)
+            names = None if command.names is None else Names(people=command.names)
+            return [
+                Exported(
+                    at=now,
+                    by=by,
+                    query=words(command.text),
+                    format=command.format,
+                    since=command.since,
+                    until=command.until,
+                    size=command.size,
+                    root=command.root,
+                    entries=command.entries,
+                    digest=command.digest,
+                    names=None if names is None else sealed(names, "names"),
+                )
+            ]
+        case Unmask():
+            if (why := _masked(command, facts)) is not None:
+                raise Refused(why)
+            reason = words(command.reason)
+            return [
+                Unmasked(at=now, by=by, export=command.export, name=command.name, reason=reason)
+            ]
         case AdoptPolicy():
             told = changes(facts.policy, command.policy)
             wait = facts.policy.longest_cool_off if facts.ever_filed and told else 0
@@ -339,6 +371,24 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
             return [Expired(at=now, by=by, phase="open" if phase is Phase.OPEN else "ready")]
         case _:  # pragma: no cover
             assert_never(command)
+
+
+def _masked(command: Unmask, facts: Facts) -> str | None:
+    """Why somebody must not, or cannot, be unmasked."""
+    if not command.by.startswith(HOST):
+        return "People are unmasked on the bot's machine only: nolone audit unmask."
+    if not command.reason.strip():
+        return "Say why, in a few words: unmasking somebody is recorded with its reason."
+    if facts.exported is None:
+        return f"Entry {command.export} of the trail is no export."
+    names = facts.exported.names
+    if names is None:
+        return f"The export of entry {command.export} shows people as they are: it has no names."
+    if names.value is None:
+        return f"Who is who in the export of entry {command.export} was erased."
+    if command.name not in dict(names.value.people):
+        return f"Nobody is called {command.name} in the export of entry {command.export}."
+    return None
 
 
 def _electorate(facts: Facts) -> Electorate:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bot.core.commands import HOST
 from bot.core.events import (
     Approved,
     Erased,
@@ -12,12 +13,14 @@ from bot.core.events import (
     ExecutionStarted,
     ExecutionUnknown,
     Expired,
+    Exported,
     Lapsed,
     PolicyAdopted,
     Queried,
     QueriesErased,
     QuorumReached,
     Reopened,
+    Unmasked,
     Vetoed,
     Withdrawn,
 )
@@ -28,9 +31,10 @@ from bot.core.request import Request
 class Effect:
     """`card`: render the card again; `thread`: tell it in the thread; `retell`: put in the place of
     what was told there how it reads now; `direct`: tell `to` by DM; `channel`: tell the review
-    channel; `execute`: carry out the order of this event."""
+    channel; `execute`: carry out the order of this event; `export`: make the file that `to` asked
+    for; `file`: send it to `to`."""
 
-    what: Literal["card", "thread", "retell", "direct", "channel", "execute"]
+    what: Literal["card", "thread", "retell", "direct", "channel", "execute", "export", "file"]
     to: str = ""
 
 
@@ -52,7 +56,11 @@ TOLD_TO_THE_REQUESTER = (
 def effects(request: Request | None, event: Event) -> tuple[Effect, ...]:
     """The effects of `event`; `request` is its request after it, None in the other streams."""
     match event:
-        case Queried() | QueriesErased():
+        case Queried():
+            return (Effect("export", event.by),) if event.export else ()
+        case Exported():  # on the machine the file is there already
+            return () if event.by.startswith(HOST) else (Effect("file", event.by),)
+        case Unmasked() | QueriesErased():
             return ()
         case PolicyAdopted():
             return (Effect("channel"),)

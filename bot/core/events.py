@@ -12,6 +12,7 @@ from bot.core.subject import Observed, Snapshot, SubjectId
 from bot.core.terms import Terms
 from bot.core.value import Value
 
+Format = Literal["jsonl", "csv", "tiles", "openings"]  # of an export
 Electorate = tuple[tuple[str, tuple[str, ...]], ...]  # (group, its members), both in order
 
 
@@ -141,6 +142,7 @@ class Queried(Happened):
     kind: Literal["Queried"] = "Queried"
     query: Sealed[Words]
     answered: int  # how many requests the answer named
+    export: bool = False  # a file was asked for, which is made once this stands
 
 
 class PolicyAdopted(Happened):
@@ -169,6 +171,39 @@ class QueriesErased(Happened):
     reason: Sealed[Words]
 
 
+class Names(Value):
+    """Who stands behind the names of a pseudonymised export: (name, person)."""
+
+    people: tuple[tuple[str, str], ...]
+
+
+class Exported(Happened):
+    """A file was made of the trail, for somebody to have; stream `audit`.
+
+    `size` and `root` say of which trail, `digest` is the file's SHA-256 (hex).
+    """
+
+    kind: Literal["Exported"] = "Exported"
+    query: Sealed[Words]
+    format: Format
+    since: int | None  # ms; of the entries in it
+    until: int | None
+    size: int
+    root: str  # base64, as in a checkpoint
+    entries: int  # how many are in it
+    digest: str
+    names: Sealed[Names] | None = None  # pseudonymised: who is who
+
+
+class Unmasked(Happened):
+    """Somebody was told who stands behind a name in an export; stream `audit`."""
+
+    kind: Literal["Unmasked"] = "Unmasked"
+    export: int  # the seq of its Exported
+    name: str
+    reason: Sealed[Words]
+
+
 RequestEvent = (
     Filed
     | Approved
@@ -188,5 +223,5 @@ RequestEvent = (
     | SettlementProposed
     | Erased
 )
-Event = RequestEvent | Queried | PolicyAdopted | QueriesErased
+Event = RequestEvent | Queried | PolicyAdopted | QueriesErased | Exported | Unmasked
 AnyEvent = Annotated[Event, Field(discriminator="kind")]

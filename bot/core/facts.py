@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.core.actions import Capability
+from bot.core.events import Exported
 from bot.core.policy import Policy
 from bot.core.subject import Snapshot
 
@@ -74,6 +75,7 @@ class Facts:
     channel: str | None = None  # what is wrong with the review channel; None: nothing
     waiting: str | None = None  # why the last Start had to wait
     ever_filed: bool = True  # whether any request was ever filed
+    exported: Exported | None = None  # the export that an Unmask names; None: there is none
 
     def person(self, id: str) -> Person:
         return self.people.get(id) or Person(id, unread=True)

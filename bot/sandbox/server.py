@@ -47,6 +47,7 @@ class Site:
         router.add_get("/", self._file)
         router.add_get("/page/{name:[a-z0-9./-]+}", self._file)
         router.add_get("/pipit/@{handle}", self._pipit)
+        router.add_get("/files/{id:F[0-9]+}", self._sent)
         router.add_get("/api/state", self._state)
         router.add_get("/api/live", self._live)
         router.add_get("/api/hood/{kind:deliveries|calls|entries}", self._hood)
@@ -83,6 +84,15 @@ class Site:
         policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
         headers = {"Content-Security-Policy": policy}
         return web.Response(status=status, content_type=kind, text=text, headers=headers)
+
+    async def _sent(self, request: web.Request) -> web.Response:
+        """A file that somebody sees in the workspace, to save."""
+        file = self.sandbox.file(_who(request), request.match_info["id"])
+        if file is None:
+            raise web.HTTPNotFound
+        name, content = file
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return web.Response(body=content, content_type="application/octet-stream", headers=headers)
 
     async def _state(self, request: web.Request) -> web.Response:
         return web.json_response(await self.sandbox.seen_by(_who(request)))

@@ -267,6 +267,21 @@ class Sandbox:
 
     # --- the platform --------------------------------------------------------------------------
 
+    def file(self, who: str, id: str) -> tuple[str, bytes] | None:
+        """Name and content of a file in a message that this person sees; None: there is none."""
+        slack = self.world.slack
+        seen = (
+            message
+            for channel in slack.workspace.channels.values()
+            for message in channel.messages.values()
+            if slack.workspace.sees(who, message)
+        )
+        if not any(shared["id"] == id for message in seen for shared in message.files):
+            return None
+        file = slack.files.known[id]
+        assert file.content is not None
+        return file.name, file.content
+
     async def public_page(self, path: str) -> tuple[int, str, str]:
         """What the platform shows to anybody, asked of it over HTTP: status, type, text."""
         assert self._http is not None

@@ -10,6 +10,7 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.audit.exporting import Exporter
 from bot.audit.watching import Watch
 from bot.core.actions import ActionKind
 from bot.core.assess import may
@@ -42,6 +43,7 @@ def slack_app(
     *,
     engine: Engine,
     client: AsyncWebClient,
+    exports: Exporter,
     signing_secret: str,
     background: Background,
     nudge: Nudge,
@@ -58,7 +60,7 @@ def slack_app(
     screen = Screen(client, background)
     filing = Filing(engine, screen, background)
     clicks = Clicks(engine, screen, nudge)
-    commands = Commands(engine, screen, filing, clicks, Verifying(watch, screen, stop))
+    commands = Commands(engine, screen, filing, clicks, Verifying(watch, screen, stop), exports)
 
     @app.command("/request-deactivate")
     async def request_deactivate(ack: Any, body: dict[str, Any]) -> None:

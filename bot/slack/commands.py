@@ -4,6 +4,7 @@ from typing import Any
 
 from bot.audit.answer import Life
 from bot.audit.ask import ask
+from bot.audit.exporting import Exporter
 from bot.audit.query import Ask, BadQuery, parse
 from bot.audit.watching import Verify
 from bot.core.actions import ActionKind
@@ -43,8 +44,10 @@ class Commands:
         filing: Filing,
         clicks: Clicks,
         verifying: Verifying,
+        exports: Exporter,
     ) -> None:
         self._engine = engine
+        self._exports = exports
         self._screen = screen
         self._filing = filing
         self._clicks = clicks
@@ -117,7 +120,15 @@ class Commands:
     ) -> Reply:
         """The answer to a query, which is an entry before it is answered."""
         try:
-            found = await ask(self._engine, person, text, delivery=delivery, page=page, asked=asked)
+            found = await ask(
+                self._engine,
+                person,
+                text,
+                delivery=delivery,
+                page=page,
+                asked=asked,
+                exports=self._exports,
+            )
         except BadQuery as e:
             return _reply(escape(str(e)))
         except Refused as e:

@@ -9,17 +9,28 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.core.events import Filed, PolicyAdopted, QuorumReached, Reopened, RequestEvent
+from bot.audit.export import ExportError, Unfit
+from bot.audit.exporting import Exporter
+from bot.core.events import (
+    Exported,
+    Filed,
+    PolicyAdopted,
+    QuorumReached,
+    Reopened,
+    RequestEvent,
+)
 from bot.core.policy import Policy
 from bot.core.request import Request, evolve
 from bot.engine import Engine
 from bot.ledger.checkpoint import short
 from bot.ports import NotDelivered, Post
+from bot.slack.files import Files
 from bot.slack.trouble import error_of, pause_of, status_of
-from bot.slack.views import card, told
+from bot.slack.views import card, coming, told
 from bot.slack.views.common import Blocks, context, section
 from bot.store import scripts, tree
 
+Message = dict[str, Any]
 Method = Callable[..., Coroutine[Any, Any, AsyncSlackResponse]]
 
 EVENT_TYPE = "nolone"
@@ -51,10 +62,11 @@ UNREACHABLE = {
 
 
 class SlackMessenger:
-    def __init__(self, engine: Engine, client: AsyncWebClient) -> None:
+    def __init__(self, engine: Engine, client: AsyncWebClient, exports: Exporter) -> None:
         self._engine = engine
         self._client = client
         self._busy_until: dict[tuple[str, str], int] = {}  # ms: Slack asked for a pause
+        self._files = Files(client, exports, self._call, self._find_text)
 
     async def deliver(
         self, key: str, stream: str, seq: int, what: str, to: str, look: bool
@@ -66,6 +78,8 @@ class SlackMessenger:
                 return await self._thread(key, stream, seq, look)
             case "direct":
                 return await self._direct(key, stream, seq, to, look)
+            case "file":
+                return await self._file(key, seq, to, look)
             case _:
                 return await self._channel(key, seq, look)
 
@@ -203,6 +217,21 @@ class SlackMessenger:
                 raise
             raise NotDelivered(str(e), final=True) from e
 
+    async def _file(self, key: str, seq: int, to: str, look: bool) -> Post | None:
+        event = await self._engine.store.run(lambda tx: scripts.event_at(tx, seq))
+        assert isinstance(event, Exported)
+        try:
+            if await self._files.send(key, event, seq, to, look):
+                return None  # it stands where it is found, and is never changed
+            text = coming.not_as_recorded(event, seq)
+            return await self._post(key, to, text, [section(text)])
+        except (ExportError, Unfit) as e:
+            raise NotDelivered(str(e)) from e
+        except NotDelivered as e:
+            if str(e) not in UNREACHABLE:
+                raise
+            raise NotDelivered(str(e), final=True) from e
+
     async def _channel(self, key: str, seq: int, look: bool) -> Post | None:
         event = await self._engine.store.run(lambda tx: scripts.event_at(tx, seq))
         assert isinstance(event, PolicyAdopted)
@@ -241,6 +270,20 @@ class SlackMessenger:
     ) -> Post | None:
         """The message marked with `key`, sent after `since` (ms). Raises NotDelivered where that
         cannot be looked up."""
+
+        def marked(message: Message) -> bool:
+            return bool(message.get("metadata", {}).get("event_payload", {}).get("key") == key)
+
+        return await self._search(marked, channel, since, thread)
+
+    async def _find_text(self, text: str, since: int, channel: str) -> bool:
+        """Whether a message with this in it was sent after `since` (ms). Raises as `_find`."""
+        found = await self._search(lambda m: text in m.get("text", ""), channel, since)
+        return found is not None
+
+    async def _search(
+        self, wanted: Callable[[Message], bool], channel: str, since: int, thread: str | None = None
+    ) -> Post | None:
         method: Method = self._client.conversations_history
         more: dict[str, Any] = {
             "channel": channel,
@@ -254,8 +297,7 @@ class SlackMessenger:
         while True:
             said = await self._call(method, channel, cursor=cursor, **more)
             for message in said["messages"]:
-                marked = message.get("metadata", {}).get("event_payload", {}).get("key")
-                if marked == key:
+                if wanted(message):
                     return Post(channel, message["ts"])
             cursor = (said.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:

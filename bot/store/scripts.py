@@ -298,6 +298,8 @@ def _wanted(
                 key, lane = f"{stream}/{seq}/execute", "execute"
             case "direct":
                 key, lane = f"{stream}/{seq}/direct/{effect.to}", f"direct/{effect.to}"
+            case "export" | "file":  # in order, and nobody waits for another's
+                key, lane = f"{stream}/{seq}/{effect.what}", f"direct/{effect.to}"
             case _:
                 key, lane = f"{stream}/{seq}/{effect.what}", "channel"
         rows.append(_row(key, lane, stream, seq, effect.what, effect.to, event.at))

@@ -136,6 +136,18 @@ class SqliteStore:
         """The same without an event loop."""
         return self._enter(script).result()
 
+    async def look(self, script: Callable[[Tx], R]) -> R:
+        """Run `script` on the database as it is at this moment, however long it takes, in a thread
+        and on a connection of its own: nobody waits for it. See SqliteVisit."""
+        return await asyncio.to_thread(self._look, script)
+
+    def _look(self, script: Callable[[Tx], R]) -> R:
+        visit = SqliteVisit(self.path)
+        try:
+            return visit.look(script)
+        finally:
+            visit.close()
+
     def _enter(self, script: Callable[[Tx], R], durable: bool = True) -> Future[R]:
         ended: Future[R] = Future()
         self._waiting.append((script, durable, ended))

@@ -30,9 +30,11 @@ _PLACES = "SELECT level, count(*), max(idx) FROM tree GROUP BY level"
 class Trail:
     """The log in an open transaction; see `bot.ledger.verify.Log`."""
 
-    def __init__(self, tx: Tx) -> None:
+    def __init__(self, tx: Tx, size: int | None = None) -> None:
+        """`size`: as it was when it had so many entries."""
         self._tx = tx
-        ((size,),) = tx.each("SELECT count(*) FROM entries")
+        if size is None:
+            ((size,),) = tx.each("SELECT count(*) FROM entries")
         self.size: int = size
 
     def bodies(self, after: int = 0) -> Iterator[bytes]:
@@ -72,10 +74,10 @@ class Trail:
         """Of each stream that has an entry after a seq, its newest: stream, seq, bytes."""
         sql = (
             "SELECT e.stream, e.seq, e.body FROM entries e JOIN"
-            " (SELECT stream, max(version) AS version FROM entries GROUP BY stream) n"
-            " USING (stream, version) WHERE e.seq > :after"
+            " (SELECT stream, max(version) AS version FROM entries WHERE seq <= :size"
+            "  GROUP BY stream) n USING (stream, version) WHERE e.seq > :after"
         )
-        return self._tx.each(sql, after=after)
+        return self._tx.each(sql, after=after, size=self.size)
 
 
 def verify_trail(tx: Tx, against: Sequence[Kept] = ()) -> Verified:

@@ -87,6 +87,14 @@ async def test_a_query_on_the_machine_is_an_entry_of_its_user(trail: Trail) -> N
     assert asked(trail) == [("host:alice", "state:open", 1)]
 
 
+async def test_a_file_is_not_asked_for_on_the_machine_but_made_there(trail: Trail) -> None:
+    visit = SqliteVisit(trail.path)
+    with pytest.raises(BadQuery, match="nolone audit export FILE"):
+        ask_on_host(visit, trail.clock, "alice", "export format:csv")
+    visit.close()
+    assert asked(trail) == []
+
+
 async def test_a_worker_is_no_user_of_the_machine(trail: Trail) -> None:
     with pytest.raises(Refused):
         await trail.engine.handle(Query("worker", "", 0))

@@ -23,6 +23,8 @@ METHODS = {
     "conversations_info": ["channels:read", "groups:read"],
     "conversations_open": ["im:write"],
     "conversations_replies": ["channels:history", "groups:history"],
+    "files_completeUploadExternal": ["files:write"],
+    "files_getUploadURLExternal": ["files:write"],
     "usergroups_users_list": ["usergroups:read"],
     "users_info": ["users:read", "users:read.email"],
     "views_open": [],

@@ -8,6 +8,7 @@ from bot.core.actions import ActionKind, Capability, Outcome, Receipt, Reversibi
 from bot.core.commands import (
     Approve,
     Command,
+    Export,
     File,
     Finding,
     Record,
@@ -228,3 +229,8 @@ def executed(outcome: Outcome = Outcome.VERIFIED, **changed: Any) -> Request:
 def restoring(facts: Facts = AWAY, by: str = ANN) -> Request:
     """The request that one click on Restore makes."""
     return after(executed(), Restore(by, "R-1", "A mistake."), facts=replace(facts, next_id="R-2"))
+
+
+def exported(by: str, names: tuple[tuple[str, str], ...] | None = None) -> Export:
+    """The command of an export of everything."""
+    return Export(by, "export", "jsonl", None, None, 12, "cm9vdA==", 12, "d1" * 32, names)

@@ -21,6 +21,7 @@ from bot.core.commands import (
     Settle,
     Start,
     Unclear,
+    Unmask,
     Veto,
     Withdraw,
 )
@@ -54,6 +55,7 @@ from .build import (
     decided,
     executed,
     executing,
+    exported,
     file,
     filed,
     group,
@@ -395,6 +397,46 @@ def test_a_query_is_recorded() -> None:
 def test_whoever_is_on_the_machine_may_query_and_is_recorded() -> None:
     (event,) = decided(None, Query(f"{HOST}root", "stats", 0))
     assert (event.kind, event.by) == ("Queried", "host:root")
+
+
+def test_an_export_is_recorded_with_what_the_file_is() -> None:
+    (event,) = decided(None, exported(MANAGER))
+    assert (event.kind, event.by, event.query.open.text) == ("Exported", MANAGER, "export")
+    assert (event.format, event.since, event.until) == ("jsonl", None, None)
+    assert (event.size, event.root, event.entries, event.digest) == (12, "cm9vdA==", 12, "d1" * 32)
+    assert event.names is None
+
+
+def test_only_managers_and_whoever_is_on_the_machine_are_given_an_export() -> None:
+    assert "Only managers" in refusal(None, exported(AGENT))
+    assert "Only managers" in refusal(None, exported(ANN))
+    assert kinds(None, exported("host:root")) == ["Exported"]
+
+
+def masked(names: tuple[tuple[str, str], ...] | None = (("reviewer-1", ANN),)) -> Facts:
+    (made,) = decided(None, exported("host:root", names))
+    return replace(FACTS, exported=made)
+
+
+def test_an_unmasking_is_recorded_with_its_reason() -> None:
+    (event,) = decided(None, Unmask("host:root", 7, "reviewer-1", "A complaint."), masked())
+    assert (event.kind, event.by, event.export) == ("Unmasked", "host:root", 7)
+    assert (event.name, event.reason.open.text) == ("reviewer-1", "A complaint.")
+
+
+def test_nobody_is_unmasked_without_reason_or_name_or_where_nobody_is_masked() -> None:
+    unmask = Unmask("host:root", 7, "reviewer-1", "A complaint.")
+    assert "Say why" in refusal(None, replace(unmask, reason="  "), masked())
+    assert "no export" in refusal(None, unmask, FACTS)
+    assert "shows people as they are" in refusal(None, unmask, masked(None))
+    assert "Nobody is called agent-9" in refusal(None, replace(unmask, name="agent-9"), masked())
+    assert "machine only" in refusal(None, replace(unmask, by=MANAGER), masked())
+    made = masked().exported
+    assert made is not None
+    assert made.names is not None
+    names = made.names.model_copy(update={"salt": None, "value": None})
+    erased = replace(FACTS, exported=made.model_copy(update={"names": names}))
+    assert "was erased" in refusal(None, unmask, erased)
 
 
 def test_a_changed_policy_waits_for_the_longest_cool_off_of_the_one_in_force() -> None:

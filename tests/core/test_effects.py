@@ -17,12 +17,13 @@ from bot.core.commands import (
     Retract,
     Start,
     Unclear,
+    Unmask,
     Veto,
     Withdraw,
 )
 from bot.core.decide import decide
 from bot.core.effects import LONGEST_PAUSE, Effect, effects, next_due
-from bot.core.events import RequestEvent
+from bot.core.events import Exported, RequestEvent
 from bot.core.facts import Facts
 from bot.core.request import Request, evolve
 
@@ -45,6 +46,7 @@ from .build import (
     cooling,
     executed,
     executing,
+    exported,
     file,
     filed,
     policy,
@@ -139,6 +141,22 @@ def test_an_erasure_changes_what_was_told_and_tells_nobody_more() -> None:
         CARD,
         Effect("retell"),
     )
+
+
+def test_a_file_that_was_asked_for_is_made_and_then_sent_to_who_asked() -> None:
+    (asked,) = decide(None, Query(MANAGER, "export", 0, export=True), FACTS, NOW)
+    assert effects(None, asked) == (Effect("export", MANAGER),)
+    (made,) = decide(None, exported(MANAGER), FACTS, NOW)
+    assert effects(None, made) == (Effect("file", MANAGER),)
+
+
+def test_on_the_machine_nothing_of_an_export_is_sent() -> None:
+    (made,) = decide(None, exported("host:root", (("reviewer-1", ANN),)), FACTS, NOW)
+    assert isinstance(made, Exported)
+    assert effects(None, made) == ()
+    unmask = Unmask("host:root", 7, "reviewer-1", "A complaint.")
+    (unmasked,) = decide(None, unmask, replace(FACTS, exported=made), NOW)
+    assert effects(None, unmasked) == ()
 
 
 # --- when somebody has to look again -----------------------------------------------------------

@@ -265,14 +265,21 @@ def _members(union: Any) -> tuple[type, ...]:
     return get_args(union)
 
 
+OTHER_STREAMS = {
+    "Queried": "audit",
+    "QueriesErased": "audit",
+    "Exported": "audit",
+    "Unmasked": "audit",
+    "PolicyAdopted": "policy",
+}
+
+
 @renderer
 def event_kinds() -> str:
     rows = []
     for event in _members(events.Event):
         assert issubclass(event, events.Happened)
-        stream = {"Queried": "audit", "QueriesErased": "audit", "PolicyAdopted": "policy"}.get(
-            event.__name__, "R-n"
-        )
+        stream = OTHER_STREAMS.get(event.__name__, "R-n")
         fields = []
         for name, field in event.model_fields.items():
             if name not in events.Happened.model_fields and name != "kind":

@@ -1,8 +1,11 @@
 """What has to be done outside: leased, fenced, in order, and never forgotten."""
 
+from dataclasses import replace
+
 from bot.core.commands import Start, Veto
+from bot.core.decide import decide
 from bot.store import scripts
-from tests.core.build import ANN, BOB, NOW, approve
+from tests.core.build import ANN, BOB, FACTS, MANAGER, NOW, approve, exported, group
 
 from .backends import Connection
 from .build import LATER, LEASE, about, cooling, deliver, filed, give, lease, rows
@@ -61,6 +64,15 @@ def test_one_stream_does_not_wait_for_another(store: Connection) -> None:
     filed(store)
     give(store, *about("a2"))
     assert [t.key for t in lease(store)] == ["R-1/card", "R-2/card"]
+
+
+def test_nobodys_file_waits_for_anothers(store: Connection) -> None:
+    facts = replace(FACTS, managers=group(MANAGER, BOB))
+    for by in (MANAGER, MANAGER, BOB):
+        (event,) = decide(None, exported(by), facts, NOW)
+        store.run_now(lambda tx, event=event: scripts.append(tx, scripts.AUDIT, None, [event]))
+    assert [t.key for t in lease(store)] == ["audit/1/file", "audit/3/file"]
+    assert [t.key for t in lease(store, END)] == ["audit/1/file", "audit/3/file"]
 
 
 def test_a_row_that_was_put_off_keeps_back_those_behind_it(store: Connection) -> None:

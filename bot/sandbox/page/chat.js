@@ -3,6 +3,7 @@
 import { $, h, keep } from "./dom.js";
 import { icon } from "./icons.js";
 import { blocks } from "./blockkit.js";
+import { files } from "./files.js";
 import { clock, day, mrkdwn, said } from "./text.js";
 
 export const HOME = "home";
@@ -212,6 +213,7 @@ function messageNode(message, ctx, app, withThread) {
   const card = message.blocks?.[0]?.type === "header";
   if (message.blocks?.length) parts.push(h(card ? "div.bk.card" : "div.bk", {}, blocks(message.blocks, ctx, where)));
   else parts.push(h("div.bk", {}, h("div.bk-section", {}, h("div.bk-text", {}, mrkdwn(message.text, ctx)))));
+  parts.push(...files(message, ctx.who));
   const replies = message.replies ?? [];
   if (withThread && replies.length) {
     const word = replies.length === 1 ? "reply" : "replies";

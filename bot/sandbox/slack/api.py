@@ -23,6 +23,7 @@ ALL_SCOPES = frozenset(
         "channels:read",
         "chat:write",
         "commands",
+        "files:write",
         "groups:history",
         "groups:read",
         "im:history",
@@ -99,8 +100,11 @@ class SlackApi:
         scopes: frozenset[str],
         burst: int,
         tiers: bool,
+        more: Mapping[str, Method],
     ) -> None:
+        """`more`: methods with a state of their own."""
         self.ws = ws
+        self._methods = {**METHODS, **more}
         self.scopes = scopes
         self.token_error: str | None = None
         """Set to `token_revoked` or `account_inactive`: what every call is answered."""
@@ -109,7 +113,7 @@ class SlackApi:
         self._posts = Allowance(burst, 1000)
         self._tiers = {
             name: Allowance(method.per_minute, 60_000 // method.per_minute)
-            for name, method in METHODS.items()
+            for name, method in self._methods.items()
             if tiers
         }
         self._faults: dict[str, deque[Fault]] = {}
@@ -139,7 +143,7 @@ class SlackApi:
             raise Refusal("not_allowed_token_type")
 
     def _call(self, name: str, token: str, args: Mapping[str, Any]) -> Json:
-        method = METHODS.get(name)
+        method = self._methods.get(name)
         if method is None:
             raise Refusal("unknown_method", req_method=name)
         self.check_token(token, self._bot_token)

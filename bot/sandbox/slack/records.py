@@ -99,6 +99,7 @@ class Message:
     """Which other app posted it, through an incoming webhook; such a message has no user."""
     tombstone: bool = False
     """Deleted, but with replies: Slack leaves a stone where it stood."""
+    files: list[Json] = field(default_factory=list)
 
     def payload(self, *, metadata: bool = True) -> Json:
         shown: Json = {"type": "message", "ts": self.ts, "text": self.text}
@@ -121,6 +122,8 @@ class Message:
             shown["edited"] = dict(self.edited)
         if self.tombstone:
             shown |= {"subtype": "tombstone", "hidden": True}
+        if self.files:
+            shown["files"] = copy.deepcopy(self.files)
         return shown
 
 

@@ -25,6 +25,7 @@ from bot.sandbox.slack.api import (
     TimedOut,
 )
 from bot.sandbox.slack.deliveries import Courier, Delivery
+from bot.sandbox.slack.files import Files
 from bot.sandbox.slack.hands import Hand
 from bot.sandbox.slack.hooks import answer_response_url
 from bot.sandbox.slack.payloads import Payloads
@@ -68,6 +69,7 @@ class FakeSlack:
         self.sockets = Sockets()
         self._clock = clock
         self._events = events
+        self.files = Files(self.workspace, lambda path: f"{self.base}/{path}")
         self._api = SlackApi(
             self.workspace,
             bot_token=bot_token,
@@ -75,6 +77,7 @@ class FakeSlack:
             scopes=scopes,
             burst=burst,
             tiers=tiers,
+            more=self.files.methods(),
         )
         self._webhooks = Webhooks(self.workspace, Allowance(burst, 1000))
         self._courier = Courier(clock, signing_secret, self.sockets, ack_limit)
@@ -93,6 +96,7 @@ class FakeSlack:
         app.router.add_post("/commands/{url}", self._serve_response_url)
         app.router.add_post("/actions/{url}", self._serve_response_url)
         app.router.add_post("/services/{team}/{bot}/{secret}", self._serve_webhook)
+        app.router.add_post("/upload/v1/{ticket}", self._serve_upload)
         app.router.add_get("/link", self.sockets.serve)
 
     async def start(self, port: int = 0) -> None:
@@ -185,7 +189,7 @@ class FakeSlack:
         """What goes wrong with the next calls of `method`, one fault for each.
 
         `response_url` stands for what is posted to any of those, `webhook` for what another app's
-        incoming webhooks are sent.
+        incoming webhooks are sent, `upload` for the bytes of a file.
         """
         self._api.fail(method, *faults)
 
@@ -311,6 +315,25 @@ class FakeSlack:
         return await self._disturbed(
             method, args, request, act, lambda error: answer(webhook_status(error), error)
         )
+
+    async def _serve_upload(self, request: web.Request) -> web.StreamResponse:
+        content = b"".join([part async for part in request.content.iter_any()])
+        method = "upload"
+        args = {"length": len(content), "type": request.content_type}
+
+        def answer(status: int, text: str) -> web.Response:
+            shown = {"ok": status == 200, "status": status, "body": text}
+            self.calls.append(ApiCall(method, args, shown, self._clock.now()))
+            return web.Response(status=status, text=text)
+
+        def act() -> web.Response:
+            try:
+                self.files.upload(request.match_info["ticket"], content)
+            except Refusal as refusal:
+                return answer(404 if refusal.error == "not_found" else 400, refusal.error)
+            return answer(200, f"OK - {len(content)}")
+
+        return await self._disturbed(method, args, request, act, lambda error: answer(400, error))
 
 
 async def _json(request: web.Request) -> Any:

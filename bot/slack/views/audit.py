@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bot.audit.answer import Answer, Help, Life, Line, Nothing, Requests, Summary
+from bot.audit.coming import Coming
 from bot.audit.folder import proof_name
 from bot.audit.life import DID, ERASED, Said, Typed, When, Who, length
 from bot.audit.query import HELP, LONGEST
@@ -12,6 +13,7 @@ from bot.audit.stats import Stats
 from bot.core.actions import ACTIONS
 from bot.core.text import one_line
 from bot.ledger.note import rebase64
+from bot.slack.views import coming as coming_view
 from bot.slack.views import stats as stats_view
 from bot.slack.views.common import (
     SECTION_MOST,
@@ -63,6 +65,8 @@ def render(answer: Answer, card: str | None = None) -> tuple[str, Blocks]:
             text, blocks = _life(life, card)
         case Stats() as stats:
             text, blocks = stats_view.text(stats), stats_view.classic(stats)
+        case Coming() as coming:
+            text, blocks = coming_view.asked(coming)
     return text, [*blocks, *_pages(answer), _foot(answer)]
 
 

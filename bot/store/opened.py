@@ -1,0 +1,65 @@
+"""The entries of the trail with the values behind their commitments, as exports for people have
+them. They are read one after another, so that a trail of any size takes the same memory."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+from bot.ledger.entry import Opening
+from bot.store.tx import Tx
+
+_BETWEEN = "seq <= :size AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)"
+_OPENED = f"""
+    SELECT e.seq, e.body, o.field, o.salt, o.value FROM entries e LEFT JOIN openings o USING (seq)
+    WHERE {_BETWEEN} ORDER BY e.seq, o.field
+"""  # noqa: S608 - ours, above
+_LENGTHS = f"""
+    SELECT (SELECT coalesce(sum(length(body)), 0) FROM entries WHERE {_BETWEEN})
+    + (SELECT coalesce(sum(length(value)), 0) FROM openings JOIN entries USING (seq)
+       WHERE {_BETWEEN})
+"""  # noqa: S608
+_ABOUT = """
+    SELECT id, subject FROM requests WHERE subject <> '' AND subject IN (
+        SELECT subject FROM requests WHERE subject = :account OR handle IN (:handle, '@' || :handle)
+        OR substr(subject, instr(subject, ':') + 1) = :account)
+"""
+_HANDLES = """
+    SELECT DISTINCT json_extract(o.value, '$.handle') FROM openings o JOIN entries e USING (seq)
+    WHERE e.stream = :stream AND json_extract(o.value, '$.handle') IS NOT NULL
+"""
+
+
+class Between(NamedTuple):
+    """Of the first `size` entries those from `since` on and before `until` (ms)."""
+
+    size: int
+    since: int | None = None
+    until: int | None = None
+
+
+def opened(tx: Tx, between: Between) -> Iterator[tuple[int, bytes, list[Opening]]]:
+    """Each entry: its seq, its bytes, and what opens its sealed values, as far as it is kept."""
+    rows = tx.each(_OPENED, **between._asdict())
+    for (seq, body), of_one in groupby(rows, key=itemgetter(0, 1)):
+        openings = [Opening(*row[2:]) for row in of_one if row[2] is not None]
+        yield seq, body, openings
+
+
+def lengths(tx: Tx, between: Between) -> int:
+    """How many bytes those entries and values are, about."""
+    ((n,),) = tx.each(_LENGTHS, **between._asdict())
+    length: int = n
+    return length
+
+
+def about(tx: Tx, account: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The requests about an account, given by its id, `platform:id` or handle; and what it is called
+    in texts: its ids and handles."""
+    handle = account.removeprefix("@").casefold()
+    streams, called = set(), set()
+    for id, subject in tx.each(_ABOUT, account=account, handle=handle):
+        streams.add(id)
+        called |= {subject, subject.partition(":")[2]}
+        called |= {str(found).removeprefix("@") for (found,) in tx.each(_HANDLES, stream=id)}
+    return frozenset(streams), frozenset(called)
