@@ -249,7 +249,7 @@ def _word(token: str) -> str:
     folded = search.fold(word)
     if not folded:
         raise BadQuery(f"There is neither a letter nor a digit to search for in {_quoted(token)}.")
-    if word.endswith("*") and len(folded) < SHORTEST:
+    if word.endswith("*") and len(folded.split()[-1]) < SHORTEST:
         raise BadQuery(f"Before * there have to be at least {SHORTEST} letters: {_quoted(token)}.")
     return word
 

@@ -41,7 +41,7 @@ def text(answer: Answer) -> str:
 
 def considered(answer: Answer) -> str:
     size, root = answer.head
-    return f"considered: all {size} entries, up to #{size}, root {rebase64(root)}"
+    return f"considered: all {size} entries, up to #{size} · root {rebase64(root)}"
 
 
 def _how_many(n: int, more: bool) -> str:

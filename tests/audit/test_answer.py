@@ -164,11 +164,12 @@ async def test_a_page_that_is_not_there_is_the_nearest(trail: Trail, page: int, 
 async def test_what_is_filed_between_two_pages_moves_nothing(trail: Trail) -> None:
     for n in range(7):
         await trail.filed(f"a{n}")
-    query = parse("state:open", trail.now)
+    queries = [parse(text, trail.now) for text in ("state:open", "until:2030-01-01")]
     trail.clock.skip(MINUTE)
     await trail.filed("later")
-    second = trail.store.run_now(lambda tx: answer(tx, query, trail.now, 2, 5))
-    assert ids(second) == ["R-2", "R-1"]
+    for query in queries:
+        second = trail.store.run_now(lambda tx, q=query: answer(tx, q, trail.now, 2, 5))
+        assert ids(second) == ["R-2", "R-1"]
 
 
 async def test_an_empty_answer_is_one_page(trail: Trail) -> None:

@@ -63,6 +63,14 @@ async def test_nobody_else_is_answered_in_slack(trail: Trail, person: str) -> No
     assert asked(trail) == []
 
 
+async def test_nothing_is_looked_up_for_who_may_not_ask(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.audit.ask.answer", None)
+    with pytest.raises(Refused, match="Only managers"):
+        await ask(trail.engine, AGENT, "", delivery="1")
+
+
 async def test_a_replayed_query_is_not_answered_again(trail: Trail) -> None:
     await ask(trail.engine, MANAGER, "", delivery="1")
     with pytest.raises(Refused, match="already"):

@@ -252,6 +252,8 @@ def test_the_help_shows_only_what_is_understood() -> None:
         ('"…"', "neither a letter nor a digit"),
         ("...", "neither a letter nor a digit"),
         ("words:?!", "neither a letter nor a digit"),
+        ("ab*", "Before * there have to be at least 3 letters: “ab*”"),
+        ('"press of*"', "at least 3 letters"),
         ("limit:0", "a number from 1 to 100; “0” is none"),
         ("limit:101", "a number from 1 to 100"),
         ("limit:-1", "a number from 1 to 100"),

@@ -58,7 +58,7 @@ def terminal(answer: Answer) -> str:
     """What a terminal shows, but for its last line, which tells what was considered."""
     told, last = text(answer).rsplit("\n", 1)
     size, root = answer.head
-    assert last == f"considered: all {size} entries, up to #{size}, root {rebase64(root)}"
+    assert last == f"considered: all {size} entries, up to #{size} · root {rebase64(root)}"
     return told
 
 

@@ -66,7 +66,7 @@ async def test_where_slack_has_no_link_the_channel_is_named(s: Story) -> None:
 async def test_an_answer_states_what_was_considered(s: Story) -> None:
     await s.file()
     said = text_of(await ask(s, MAX, "state:open"))
-    assert "Considered: all 2 entries, up to #2, root `" in said
+    assert "Considered: all 2 entries, up to #2 · root " in said
 
 
 async def test_pages_of_what_is_mine_turn_within_its_limit(s: Story) -> None:

@@ -291,3 +291,12 @@ def test_keys_from_elsewhere_are_said_to_be_wanted(house: House) -> None:
     code, said = proved(house, file, "--vkey", house.vkey)
     assert code == 0
     assert "The keys came with it" not in said
+
+
+def test_what_an_answer_states_is_something_to_hold_the_trail_to(house: House) -> None:
+    done = house.run("audit", "show", "state:open")
+    stated = done.text.splitlines()[-1].partition("up to ")[2]
+    assert (
+        f"It agrees with what was shown at #{stated[1:].split()[0]}"
+        in house.verify("--against", stated).text
+    )

@@ -81,7 +81,7 @@ def _foot(answer: Answer) -> Block:
     asked = f"`/audit {escape(one_line(answer.query.text, LONGEST)).replace('`', 'ˋ')}`"
     size, root = answer.head
     foot = f"{asked} · as of {when(answer.at)} · this query is an entry of the trail"
-    seen = f"Considered: all {size:,} entries, up to #{size}, root `{rebase64(root)}`"
+    seen = f"Considered: all {size:,} entries, up to #{size} · root {rebase64(root)}"
     return context(foot, seen)
 
 
