@@ -42,7 +42,8 @@ _TIMES = """
 """
 _AWAY = """
     SELECT back.ended_at - gone.ended_at
-    FROM requests back LEFT JOIN requests gone ON gone.id = back.undoes AND gone.phase = 'executed'
+    FROM requests back LEFT JOIN requests gone
+    ON gone.id = back.undoes AND gone.phase = 'executed' AND gone.ended_at <= back.ended_at
     WHERE back.filed_at >= :since AND back.filed_at < :until
     AND back.action = 'restore' AND back.phase = 'executed'
 """
@@ -85,7 +86,7 @@ def times(tx: Tx, since: int, until: int) -> Times:
 
 def away(tx: Tx, since: int, until: int) -> list[int | None]:
     """For each restore filed in that time and executed, how long (ms) its account had been away;
-    None where what it undid is not known to have happened."""
+    None where what it undid was not seen before."""
     return [ms for (ms,) in tx.each(_AWAY, since=since, until=until)]
 
 

@@ -15,12 +15,24 @@ from sqlite_utils import Database
 from bot.audit.answer import Answer
 from bot.audit.show import text
 from bot.audit.stats import ELEVEN, HASTY, Spread, Stats, Tier, lasting, nearest, spread, stats
-from bot.core.commands import Command, Expire, Retract, Start, Unclear, Veto, Withdraw
+from bot.core.commands import (
+    Command,
+    Expire,
+    Restore,
+    Retract,
+    Settle,
+    Start,
+    Unclear,
+    Veto,
+    Withdraw,
+)
 from bot.core.decide import Refused
 from bot.core.events import Approved, Event, Queried, Vetoed
 from bot.core.request import Phase, Request, evolve
+from bot.ledger.verify import Fault
 from bot.store import scripts
 from bot.store.migrations import migrations
+from bot.store.trail import verify_trail
 from bot.store.tx import Tx
 
 from .trail import AGENT, ANN, BOB, COOL_OFF, DAY, HOUR, LEE, MINUTE, START, Trail
@@ -179,10 +191,10 @@ def by_hand(tx: Tx, since: int, until: int, now: int) -> Stats:
             assert request.undoes is not None
             undone = scripts.request(tx, request.undoes)
             assert undone is not None
-            if undone.phase(now) is Phase.EXECUTED:
-                assert request.ending is not None
-                assert undone.ending is not None
-                away.append(request.ending.at - undone.ending.at)
+            assert request.ending is not None
+            seen_gone = undone.phase(now) is Phase.EXECUTED and undone.ending
+            if seen_gone and seen_gone.at <= request.ending.at:
+                away.append(request.ending.at - seen_gone.at)
         if request.pinned.approvals == 0:
             continue
         reviewed = [e.at for e in events if isinstance(e, Approved | Vetoed)]
@@ -257,12 +269,12 @@ async def test_only_what_was_filed_in_that_time_is_counted(trail: Trail) -> None
     await trail.filed("before")
     trail.clock.skip(HOUR)
     since = trail.now
-    await trail.filed("first")
+    await trail.approved(await trail.filed("first"))
     trail.clock.skip(HOUR)
     until = trail.now
-    await trail.filed("after")
+    await trail.approved(await trail.filed("after"))
     found = figures(trail, since, until)
-    assert (found.filed, found.open) == (1, 3)
+    assert (found.filed, found.open, found.review) == (1, 3, spread([0]))
 
 
 async def test_a_review_is_timed_to_the_first_of_them_also_when_it_is_taken_back(
@@ -320,6 +332,44 @@ async def test_an_account_that_came_back_in_eleven_minutes_was_not_away_longer(
     await trail.restored(request)
     found = figures(trail)
     assert (found.away, found.away_longer) == (spread([ELEVEN]), 0)
+
+
+async def unclear(trail: Trail) -> Request:
+    """A request of which nobody knows whether it took effect, and nothing may arrive any more."""
+    request = await trail.recorded(await trail.started(), Unclear("it did not answer"))
+    trail.clock.skip(MINUTE)
+    return request
+
+
+async def settled(trail: Trail, request: Request, took_effect: bool) -> None:
+    for who in (ANN, LEE):
+        await trail.give(Settle(who, request.id, took_effect, "Seen in the logs."))
+
+
+async def test_nobody_knows_how_long_an_account_was_away_that_was_seen_gone_later(
+    trail: Trail,
+) -> None:
+    request = await unclear(trail)
+    await trail.restored(request)
+    trail.clock.skip(DAY)
+    await settled(trail, request, took_effect=True)
+    assert read(trail, request.id).phase(trail.now) is Phase.EXECUTED
+    found = figures(trail)
+    assert (found.restores, found.away, found.away_longer) == (1, None, 0)
+
+
+async def test_an_account_that_never_went_was_not_away(trail: Trail) -> None:
+    request = await unclear(trail)
+    trail.clock.skip(DAY - 10 * MINUTE)
+    restore = await trail.give(Restore(BOB, request.id, "It was the right account."))
+    trail.post_everything()
+    trail.clock.skip(10 * MINUTE)
+    await settled(trail, request, took_effect=False)
+    trail.clock.skip(MINUTE)
+    restore = await trail.recorded(await trail.give(Start(restore.id)))
+    assert restore.phase(trail.now) is Phase.EXECUTED
+    found = figures(trail)
+    assert (found.restores, found.away, found.away_longer) == (1, None, 0)
 
 
 @pytest.mark.parametrize(
@@ -438,6 +488,18 @@ async def test_where_nothing_was_filed_that_is_said(trail: Trail) -> None:
 )
 def test_a_length_is_told_as_exactly_as_is_of_interest(ms: int, said: str) -> None:
     assert lasting(ms) == said
+
+
+@pytest.mark.parametrize("column", ["approved_at", "expires_at"])
+async def test_a_figure_that_was_changed_behind_the_bot_is_found(trail: Trail, column: str) -> None:
+    await trail.approved(await trail.filed())
+    assert trail.store.run_now(verify_trail).findings == ()
+    change = f"UPDATE requests SET {column} = {column} + 1"
+    trail.store.run_now(lambda tx: tx.execute(change))
+    (found,) = trail.store.run_now(verify_trail).findings
+    assert (found.fault, found.said) == (
+        Fault.INDEX, "R-1 stands in requests otherwise than its entries say"
+    )  # fmt: skip
 
 
 # --- an older database ---------------------------------------------------------------------------
