@@ -40,12 +40,13 @@ _TIMES = """
     WHERE filed_at >= :since AND filed_at < :until
     AND NOT (undoes IS NOT NULL AND quorum_at IS filed_at)
 """
+# +: the executed ones of all times are the longer way
 _AWAY = """
     SELECT back.ended_at - gone.ended_at
     FROM requests back LEFT JOIN requests gone
     ON gone.id = back.undoes AND gone.phase = 'executed' AND gone.ended_at <= back.ended_at
     WHERE back.filed_at >= :since AND back.filed_at < :until
-    AND back.action = 'restore' AND back.phase = 'executed'
+    AND back.action = 'restore' AND +back.phase = 'executed'
 """
 _NOW = "SELECT count(*), coalesce(sum(expires_at <= :now), 0) FROM requests WHERE phase IS NULL"
 
