@@ -151,7 +151,7 @@ async def test_slack_that_fails_is_tried_again(s: Story) -> None:
 
 async def test_a_reply_whose_answer_was_lost_is_changed_when_it_is_found(s: Story) -> None:
     await s.file(**FORM)
-    s.w.slack.fail("chat.postMessage", TimedOut(acted=True))
+    s.w.slack.fail("chat.postMessage", *[TimedOut(acted=True)] * 2)  # the reply, and the notice
     assert await s.click(TESSA, "veto") == ""
     await s.hand(TESSA).submit({"reason.value": "Sells pills herself."})
     s.w.slack.fail("conversations.replies", *[Error("missing_scope")] * 99)  # not found yet
