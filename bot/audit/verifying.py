@@ -141,9 +141,8 @@ def _verdict(
             lines.append(f"In order, as far as its own tree goes: entries 1 to {found.size}.")
     else:
         lines = [f"{what}: {found.size} entries verified", f"root {rebase64(found.root)}"]
-        if found.erasures:
-            under = f"{found.erasures} {'entry' if found.erasures == 1 else 'entries'}"
-            lines.append(f"{found.erased} values erased under {under}")
+        if found.erasing:
+            lines.append(found.erasing)
         if values is not None:
             lines.append(
                 f"values: {values.given} are those that were sealed,"

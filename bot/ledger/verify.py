@@ -90,6 +90,14 @@ class Verified:
     erased: int = 0  # how many sealed values are gone,
     erasures: int = 0  # and how many entries say so
 
+    @property
+    def erasing(self) -> str:
+        """E.g. `14 values erased under 2 entries`; empty where nothing was."""
+        if not self.erasures:
+            return ""
+        values = "1 value" if self.erased == 1 else f"{self.erased:,} values"
+        return f"{values} erased under {_entries(self.erasures)}"
+
 
 class _Wrong(Exception):
     """The first that is wrong."""

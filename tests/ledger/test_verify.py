@@ -224,3 +224,15 @@ def test_an_edited_entry_is_named_also_where_the_tree_has_holes() -> None:
     edit(made)
     lose_a_node(made)
     assert first(verify(made)) == (Fault.EDITED, 5)
+
+
+@pytest.mark.parametrize(
+    ("erased", "erasures", "said"),
+    [
+        (0, 0, ""),
+        (1, 1, "1 value erased under 1 entry"),
+        (1400, 2, "1,400 values erased under 2 entries"),
+    ],
+)
+def test_what_was_erased_is_counted_in_words(erased: int, erasures: int, said: str) -> None:
+    assert Verified(9, b"", (), (), erased, erasures).erasing == said

@@ -5,13 +5,15 @@ import json
 from pathlib import Path
 
 from bot.audit.erasing import erase_on_host
+from bot.ledger.verify import Fault
 from bot.sandbox.slack import Error, TimedOut
 from bot.sandbox.world import REVIEW, World
+from bot.slack.views.verify import _MEANS
 from bot.store import scripts
 from bot.store.erase import Found
 from bot.store.sqlite import SqliteVisit
 from bot.worker import LOOK_ANYWAY
-from stories.telling import AGENT, HOUR, LENA, OMAR, SECOND, TESSA, Story, labels, text_of
+from stories.telling import AGENT, HOUR, LENA, MAX, OMAR, SECOND, TESSA, Story, labels, text_of
 
 WORDS = ("pres1dent", "acct-1001", "Sells pills", "evidence.example", "TICKET-77", "seen as")
 FORM = {"what": "Sells pills.", "evidence": "https://evidence.example/42", "ticket": "TICKET-77"}
@@ -78,6 +80,24 @@ async def test_cards_and_threads_say_who_decided_and_not_on_whom(s: Story) -> No
     assert labels(s.card()) == {"Details"}
     assert labels(s.card("R-2")) == {"Details"}
     assert any("*Deactivated*: the effect was seen." in line for line in s.thread())
+
+
+async def test_verify_counts_in_slack_what_was_erased(s: Story) -> None:
+    await s.file(**FORM)
+    await s.veto(TESSA, reason="No.")
+    erase(s.w)
+    await s.calm()
+    assert await s.type(MAX, "verify", "/audit") != ""
+    for _ in range(100):
+        shown = [m.blocks for m in s.ws.ephemerals(MAX)]
+        if "values erased under 1 entry" in str(shown):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(shown)
+
+
+def test_whatever_can_be_wrong_is_explained_in_slack() -> None:
+    assert set(_MEANS) == set(Fault)
 
 
 async def test_a_vetoed_one_keeps_who_vetoed(s: Story) -> None:

@@ -23,6 +23,7 @@ _MEANS = {
     Fault.SIGNATURE: "A checkpoint is not signed by this trail's key.",
     Fault.AHEAD: "The trail is shorter than one whose checkpoint is kept outside: its end was cut off,"
     " or an older copy was put in its place.",
+    Fault.NOT_ERASED: "It was put back past the bot, or an erasure was undone.",
     Fault.UNREADABLE: "The database file is damaged, or is not the bot's.",
 }
 _DO = (
@@ -78,6 +79,8 @@ def whole(found: Found, recorded: bool) -> tuple[str, Blocks]:
     foot = [f"`/audit verify` · as of {when(found.at)}"]
     if found.verified.size:
         foot.append(f"root `{rebase64(found.verified.root)}` over {_entries(found.verified.size)}")
+    if found.verified.erasing:
+        foot.append(found.verified.erasing)
     if recorded:
         foot.append("this query is an entry of the trail")
     return first + rest, [*blocks, context(" · ".join(foot))]
