@@ -12,6 +12,8 @@ from bot.store import erase, scripts
 from bot.store.erase import Found
 from bot.store.tx import StoreError, Tx
 
+_TOLD = 5  # requests that stand in the way
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -39,7 +41,9 @@ def erase_on_host(tx: Tx, user: str, name: str, reason: str, now: int) -> Found:
     commands = [Erase(by, id, reason) for id in found.requests]
     kept = [why for command in commands if (why := _erase(tx, command, policy, now)) is not None]
     if kept:
-        raise Refused("\n".join(["Nothing was erased.", *kept]))
+        more = [f"… and {len(kept) - _TOLD} more."] if len(kept) > _TOLD else []
+        newest = kept[::-1][:_TOLD]  # the one that is open is the last, and keeps all others
+        raise Refused("\n".join(["Nothing was erased.", *newest, *more]))
     if found.queries:
         asked = EraseQueries(by, found.queries, reason)
         scripts.append(tx, scripts.AUDIT, None, decide(None, asked, _facts(policy), now))

@@ -291,7 +291,8 @@ async def test_while_a_request_about_it_is_open_nothing_is_erased(told: Told) ->
     done = told.house.run("audit", "erase", HANDLE, "--reason", WHY, "--yes")
     assert done.code == 1
     assert f"{again.id} is open, and has to end first: it can be vetoed or withdrawn" in done.text
-    assert f"{again.id} still concerns the account of R-21, and has to end first." in done.text
+    assert f"{again.id} still concerns the account of R-62, and has to end first." in done.text
+    assert "… and 6 more." in done.text
     assert told.house.rows("SELECT count(*) FROM entries WHERE kind = 'Erased'") == [(0,)]
 
 
