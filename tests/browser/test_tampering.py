@@ -83,6 +83,8 @@ def test_a_bot_that_stops_says_so_and_still_verifies(v: Visitor) -> None:
     v.file(*FAKE)
     open_tampering(v)
     v.page.click("[data-tamper=delete]")  # the newest entry: nothing can be added after it
+    expect(v.page.locator("#tamper-did")).to_contain_text("It is gone.")
+    expect(v.page.locator("#tamper-first")).to_be_hidden()
     ask_as_max(v)
     expect(v.whisper).to_contain_text("The trail is not as it was: truncated.")
     expect(v.whisper).to_contain_text("This question is not recorded")

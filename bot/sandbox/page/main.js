@@ -174,7 +174,8 @@ function render() {
 // The bot does not go on from a broken trail; the page says so.
 function renderStopped({ stopped }) {
   $("stopped").hidden = !stopped;
-  $("stopped-why").textContent = stopped && `${stopped[0].toUpperCase()}${stopped.slice(1)}.`;
+  const why = stopped.replaceAll("`", "");
+  $("stopped-why").textContent = why && `${why[0].toUpperCase()}${why.slice(1)}.`;
 }
 
 const at = ({ view, channel, ts }) => (view ? { view } : { channel, ts });

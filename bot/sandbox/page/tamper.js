@@ -35,7 +35,7 @@ export function renderTamper(state, app) {
       h("button.btn.tone-danger", { type: "button", disabled: !ready, data: { tamper: way }, onclick: () => tamper(way, app) }, icon("pencil"), "Tamper"),
     ),
   })));
-  $("tamper-first").hidden = ready;
+  $("tamper-first").hidden = ready || state.tampered.length > 0;
   $("tamper-done").hidden = !state.tampered.length;
   const more = state.tampered.length > $("tamper-did").children.length;
   keep($("tamper-did"), state.tampered.map((said, n) => ({ key: String(n), sign: said, make: () => h("li", {}, said) })));
