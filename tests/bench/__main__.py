@@ -9,22 +9,25 @@ import argparse
 import asyncio
 import os
 import platform
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from .audit import Answered
 from .build import build
 from .measures import MEASURES, measure
 from .rows import FULL, QUICK, Row
 
 
-def table(rows: list[Row]) -> str:
-    lines = [f"{'':<58} {'median':>9} {'least':>9} {'most':>9}       target"]
+def table(rows: Sequence[Row | Answered]) -> str:
+    """A line for each, under the heading of its kind."""
+    lines = []
+    head = ""
     for row in rows:
-        lo, hi = min(row.values), max(row.values)
-        said = f"{row.what:<58} {row.median:>9.2f} {lo:>9.2f} {hi:>9.2f} {row.unit:<4}"
-        if row.most is not None:
-            verdict = "met" if row.median <= row.most else "MISSED"
-            said += f"  <= {row.most:g} {verdict}"
-        lines.append(said.rstrip())
+        if row.head != head:
+            head = row.head
+            lines.append(head)
+        lines.append(str(row))
     return "\n".join(lines)
 
 
@@ -32,14 +35,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a little of everything")
     parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
+    parser.add_argument("--entries", type=int, help="in the trail that is measured")
+    parser.add_argument("--database", type=Path, help="ask this one, which `build` made")
     builds = parser.add_subparsers(dest="command").add_parser("build", help="a trail of N entries")
-    builds.add_argument("entries", type=int, metavar="N")
+    builds.add_argument("n", type=int, metavar="N")
     builds.add_argument("file", type=Path, metavar="FILE")
     said = parser.parse_args()
     if said.command == "build":
-        print(build(said.entries, said.file))
+        print(build(said.n, said.file))
         return
-    rows = asyncio.run(measure(QUICK if said.quick else FULL, said.only))
+    size = replace(QUICK if said.quick else FULL, database=said.database)
+    if said.entries is not None:
+        size = replace(size, entries=said.entries, asked=said.entries)
+    rows = asyncio.run(measure(size, said.only))
     print(
         f"Python {platform.python_version()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
     )

@@ -125,7 +125,7 @@ def _terms(tier: int, at_once: bool) -> Terms:
     )
     if at_once:
         return restore_at_once(POLICY, sample, BEGAN)
-    return terms_for(POLICY, ActionKind.DEACTIVATE, sample, BEGAN)
+    return terms_for(POLICY, ActionKind.DEACTIVATE, sample, BEGAN, anchors=False)
 
 
 @cache

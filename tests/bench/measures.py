@@ -6,21 +6,18 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from bot.sandbox.world import POLICY, people
 
-from .rows import Row, Size
+from .append import appending
+from .audit import Answered, answers
+from .flat import flat
+from .rows import Row, Size, percentile
 from .scene import REVIEW, Scene, Server, file, scene
 from .server import AGENTS, REVIEWERS
 from .trail import multiply, trail
-
-
-def _percentile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
 
 # --- click to acknowledgement -------------------------------------------------------------------
 
@@ -67,7 +64,7 @@ async def acknowledgements(size: Size, folder: Path) -> list[Row]:
             ],
             n: int,
             most: float | None,
-        ) -> Iterator[Row]:
+        ) -> None:
             took: dict[str, list[list[float]]] = {"bot": [], "bare": []}
             for round in range(size.rounds + 1):
                 turn = [("bot", bot), ("bare", bare)][:: 1 if round % 2 else -1]
@@ -79,8 +76,7 @@ async def acknowledgements(size: Size, folder: Path) -> list[Row]:
                 await bot.ask("settle")
             for share, label in ((0.5, "p50"), (0.99, "p99")):
                 ours, bares = (
-                    [_percentile(times, share) for times in took[which]]
-                    for which in ("bot", "bare")
+                    [percentile(times, share) for times in took[which]] for which in ("bot", "bare")
                 )
                 rows.append(Row(f"{name}: bare listener, {label}", bares, "ms"))
                 rows.append(Row(f"{name}: bot, {label}", ours, "ms"))
@@ -227,7 +223,7 @@ async def beside(size: Size, folder: Path) -> list[Row]:
     ]
     for label, times in (("at rest", before), ("while it verifies", meanwhile)):
         for share, name in ((0.5, "p50"), (0.99, "p99")):
-            value = [_percentile(times, share)] if times else []
+            value = [percentile(times, share)] if times else []
             rows.append(Row(f"click to acknowledgement, {label}, {name}", value, "ms"))
     return [row for row in rows if row.values]
 
@@ -301,19 +297,22 @@ def _resident(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-MEASURES = {
+MEASURES: dict[str, Callable[[Size, Path], Awaitable[Sequence[Row | Answered]]]] = {
     "ack": acknowledgements,
     "apply": to_the_platform,
     "whole": whole_requests,
     "memory": memory,
     "start": start,
+    "append": appending,
     "trail": trail,
     "beside": beside,
+    "flat": flat,
+    "audit": answers,
 }
 
 
-async def measure(size: Size, names: list[str]) -> list[Row]:
-    rows = []
+async def measure(size: Size, names: list[str]) -> list[Row | Answered]:
+    rows: list[Row | Answered] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             rows += await MEASURES[name](size, Path(folder) / name)
