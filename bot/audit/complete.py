@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from bot.audit.openings import OPENINGS
 from bot.audit.query import BadQuery, Query, parse
 from bot.audit.saved import NotSaved, Saved
 from bot.core.text import one_line, utc
-from bot.ledger.entry import Entry, Opening, read
+from bot.ledger.entry import Entry, Opening
 from bot.ledger.note import PublicKey, rebase64
 from bot.ledger.tree import root
 from bot.store import replay, search
@@ -128,7 +127,7 @@ def _told(log: Folder, size: int, values: _Values) -> Iterator[Told]:
             values.hidden.discard(stream)
         if stream.startswith("R-") and search.FIELDS & sealed - {o.field for o in openings}:
             values.hidden.add(stream)
-        yield seq, stream, partial(read, Entry(seq, stream, said["version"], body), openings)
+        yield Entry(seq, stream, said["version"], body), openings
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Opening]]:

@@ -5,16 +5,15 @@ afterwards. A request that /audit would not find any more, or would tell otherwi
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from itertools import zip_longest
 
 from sqlite_utils import Database
 
-from bot.core.events import Event
-from bot.core.request import Request
-from bot.ledger.entry import LedgerBroken
+from bot.core.events import Event, RequestEvent
+from bot.core.request import Request, evolve
+from bot.ledger.entry import Entry, LedgerBroken, Opening, read
 from bot.ledger.verify import Fault, Finding
 from bot.store import scripts
 from bot.store.migrations import migrations
@@ -36,7 +35,8 @@ _INDEX = {
 }
 
 
-Told = tuple[int, str, Callable[[], Event]]  # an entry's seq and stream, and how its event is read
+Told = tuple[Entry, Sequence[Opening]]  # an entry, and those of its values that are kept
+Happen = Callable[[Request | None, Entry, Event, Sequence[Opening]], Request | None]
 
 
 @contextmanager
@@ -53,10 +53,14 @@ def scratch() -> Iterator[Tx]:
 
 def replay(tx: Tx) -> Iterator[Finding]:
     """The first difference of each table."""
-    entries = tx.each("SELECT seq, stream FROM entries ORDER BY seq")
-    told = ((seq, stream, partial(scripts.event_at, tx, seq)) for seq, stream in entries)
     with scratch() as into:
-        wrong = again(told, into)
+
+        def index(
+            before: Request | None, entry: Entry, event: Event, openings: Sequence[Opening]
+        ) -> Request | None:
+            return scripts.index(into, before, [(entry.seq, event, openings)])
+
+        wrong = _happen(scripts.entries(tx), tx, index)  # the entries themselves are not compared
         if wrong is not None:
             yield wrong
             return
@@ -72,21 +76,40 @@ def replay(tx: Tx) -> Iterator[Finding]:
 
 def again(told: Iterable[Told], into: Tx) -> Finding | None:
     """Append every entry's event once more; what keeps one from being."""
+
+    def append(
+        before: Request | None, entry: Entry, event: Event, _: Sequence[Opening]
+    ) -> Request | None:
+        return scripts.append(into, entry.stream, before, [event])
+
+    return _happen(told, into, append)
+
+
+def _happen(told: Iterable[Told], kept: Tx, happen: Happen) -> Finding | None:
+    """Let every entry's event happen once more; what keeps one from it. `kept` is where those before
+    it are found."""
     open: dict[str, Request] = {}
-    for seq, stream, event in told:
+    for entry, openings in told:
         try:
-            before = open.get(stream) or _request(into, stream)
-            after = scripts.append(into, stream, before, [event()])
-        except (LedgerBroken, Stale) as e:
-            return Finding(
-                Fault.INDEX, seq, f"entry {seq} does not follow from those before it: {e}"
-            )
+            event = read(entry, list(openings))
+            before = open.get(entry.stream) or _before(kept, entry)
+            after = happen(before, entry, event, openings)
+        except (LedgerBroken, Stale, ValueError, AssertionError) as e:  # the last two: of evolve
+            why = str(e) or "it cannot stand there"
+            said = f"entry {entry.seq} does not follow from those before it: {why}"
+            return Finding(Fault.INDEX, entry.seq, said)
         if after is not None and after.ending is None:
-            open[stream] = after
+            open[entry.stream] = after
         else:
-            open.pop(stream, None)
+            open.pop(entry.stream, None)
     return None
 
 
-def _request(tx: Tx, stream: str) -> Request | None:
-    return None if stream in (scripts.AUDIT, scripts.POLICY) else scripts.request(tx, stream)
+def _before(tx: Tx, entry: Entry) -> Request | None:
+    """A request that is not open, as it was before an entry of its stream; None: not there yet."""
+    found: Request | None = None
+    if entry.version > 1 and entry.stream not in (scripts.AUDIT, scripts.POLICY):
+        for seq, event in scripts.events(tx, entry.stream):
+            if seq < entry.seq and isinstance(event, RequestEvent):
+                found = evolve(found, event)
+    return found

@@ -5,8 +5,10 @@ are written together or not at all.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, groupby
+from operator import itemgetter
 
 from bot.core.actions import ActionKind
 from bot.core.effects import effects, next_due
@@ -74,6 +76,16 @@ def _entry(row: Row) -> Entry:
     return Entry(row["seq"], row["stream"], row["version"], row["body"])
 
 
+def entries(tx: Tx) -> Iterator[tuple[Entry, list[Opening]]]:
+    """All entries in their order, each with its openings, one after another."""
+    rows = tx.each(
+        "SELECT e.seq, e.stream, e.version, e.body, o.field, o.salt, o.value FROM entries e"
+        " LEFT JOIN openings o USING (seq) ORDER BY e.seq"
+    )
+    for place, found in groupby(rows, itemgetter(0, 1, 2, 3)):
+        yield Entry(*place), [Opening(*row[4:]) for row in found if row[4] is not None]
+
+
 def event_at(tx: Tx, seq: int) -> Event:
     (row,) = tx.query("SELECT * FROM entries WHERE seq = :seq", seq=seq)
     openings = [
@@ -114,12 +126,10 @@ def append(
     seq = row["seq"] or 0
     edge = tree.frontier(tx, seq)
     at = before.version if before else version(tx, stream)
-    after = before
-    started = approved = None
     kept: list[Values] = []
     leaves: list[bytes] = []
-    involved: list[Values] = []
-    wanted: list[Values] = []
+    placed: list[Placed] = []
+    gone: dict[int, Sequence[int]] = {}
     for event in happened:
         seq, at = seq + 1, at + 1
         entry, openings = write(event, seq, stream, at)
@@ -138,36 +148,53 @@ def append(
             raise Stale(stream)
         leaves.append(entry.leaf)
         kept += [{"seq": seq, "field": o.field, "salt": o.salt, "value": o.value} for o in openings]
-        gone = _erase(tx, stream, event, seq)
-        if isinstance(event, RequestEvent):
-            after = evolve(after, event)
-            if isinstance(event, Filed):
-                _enter(tx, after)
-            elif isinstance(event, Reopened):
-                _enter_anew(tx, after)
-            search.put(tx, stream, openings)
-            if isinstance(event, ExecutionStarted):
-                started = seq
-            if isinstance(event, Approved) and approved is None:
-                approved = event.at
-            involved.append(
-                {"person": event.by, "role": event.kind, "id": after.id, "at": event.at}
-            )
-        wanted += _wanted(stream, after, event, seq, gone)
+        gone[seq] = _erase(tx, stream, event, seq)
+        placed.append((seq, event, openings))
     tx.execute_many(tree.INSERT, tree.rows(edge, leaves))
     tx.execute_many(
         "INSERT INTO openings (seq, field, salt, value) VALUES (:seq, :field, :salt, :value)", kept
     )
+    after = index(tx, before, placed)
+    wanted = (_wanted(stream, after, event, seq, gone[seq]) for seq, event, _ in placed)
+    _put(tx, [*chain.from_iterable(wanted)])
+    if happened and after is not None and after.undoes is not None:
+        refresh_card(tx, after.undoes, happened[-1].at)  # it shows that it is undone, and by whom
+    return after
+
+
+Placed = tuple[int, Event, Sequence[Opening]]  # an event, its seq, and what is sealed in it
+
+
+def index(tx: Tx, before: Request | None, placed: Sequence[Placed]) -> Request | None:
+    """Keep what requests are found by in step with further events of one. Gives the request after
+    them; the events of other streams change none.
+
+    Raises Stale if another request holds the subject.
+    """
+    after = before
+    started = approved = None
+    involved: list[Values] = []
+    for seq, event, openings in placed:
+        if not isinstance(event, RequestEvent):
+            continue
+        after = evolve(after, event)
+        if isinstance(event, Filed):
+            _enter(tx, after)
+        elif isinstance(event, Reopened):
+            _enter_anew(tx, after)
+        search.put(tx, after.id, openings)
+        if isinstance(event, ExecutionStarted):
+            started = seq
+        if isinstance(event, Approved) and approved is None:
+            approved = event.at
+        involved.append({"person": event.by, "role": event.kind, "id": after.id, "at": event.at})
     tx.execute_many(
         "INSERT INTO involved (person, role, request, at) VALUES (:person, :role, :id, :at)"
         " ON CONFLICT DO NOTHING",
         involved,
     )
-    _put(tx, wanted)
-    if happened and after is not None:
-        _derive(tx, after, started, approved, happened[-1].at)
-        if after.undoes is not None:  # its card shows that it is undone, and by whom
-            refresh_card(tx, after.undoes, happened[-1].at)
+    if involved and after is not None:
+        _derive(tx, after, started, approved, placed[-1][1].at)
     return after
 
 
