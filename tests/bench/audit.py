@@ -58,8 +58,11 @@ class Answered:
 
     def __str__(self) -> str:
         times = [percentile(t, share) for t in (self.first, self.again) for share in (0.5, 0.99)]
-        verdict = "met" if max(times[1], times[3]) <= self.most else "MISSED"
         times.append(percentile(self.worked, 0.99))
+        if max(times[1], times[3]) <= self.most:
+            verdict = "met"
+        else:
+            verdict = "met by cpu only" if times[4] <= self.most else "MISSED"
         figures = " ".join(f"{t:>9.1f}" for t in times)
         return (
             f"{self.name:<40} {self.values:>6} {self.found:>9,} {self.most_found:>9,} {figures} ms"
