@@ -148,13 +148,13 @@ class Values:
         return spans
 
     def rare(self) -> Iterator[str]:
-        return self._draw(VOCABULARY[-10_000:], "{}")
+        return self._draw(VOCABULARY[-10_000:], '"{}"')
 
     def common(self) -> Iterator[str]:
-        return self._draw([*VOCABULARY[:VALUES], *(w for p in PHRASES for w in p.split())], "{}")
+        return self._draw([*VOCABULARY[:VALUES], *(w for p in PHRASES for w in p.split())], '"{}"')
 
     def unknown(self) -> Iterator[str]:
-        return self._draw([f"{word}x" for word in VOCABULARY[:VALUES]], "{}")
+        return self._draw([f"{word}x" for word in VOCABULARY[:VALUES]], '"{}"')
 
     def phrase_of_common(self) -> Iterator[str]:
         """Two common words, seldom side by side."""
