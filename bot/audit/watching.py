@@ -22,7 +22,7 @@ from bot.ledger.entry import leaf_hash
 from bot.ledger.note import NoteError, PublicKey
 from bot.ledger.tree import EMPTY, Frontier, peaks
 from bot.ledger.verify import BATCH, Kept, Verified
-from bot.ports import Anchor, AnchorError, Clock
+from bot.ports import Anchor, AnchorError, Clock, SeenMore
 from bot.store.anchors import Anchored, anchored
 from bot.store.sqlite import DAMAGED, SqliteVisit
 from bot.store.trail import Trail, verify_trail
@@ -57,6 +57,7 @@ class Held:
     place: str = ""  # where that is, for people; empty where it is not known
     trouble: str | None = None  # what is not as it should be with the anchor itself
     read_back: bool = True  # False: they are our own note of what it took
+    seen: int = 0  # how many entries it has seen in all, where it says that it has seen more
 
     @property
     def size(self) -> int:
@@ -66,7 +67,10 @@ class Held:
     def kept(self) -> list[Kept]:
         """To hold the trail against."""
         said = f"what {self.name} keeps" if self.read_back else f"our note of what {self.name} took"
-        return [Kept(said, head, own=not self.read_back) for head in self.heads]
+        kept = [Kept(said, head, own=not self.read_back) for head in self.heads]
+        if self.seen:  # of which it gives no root back
+            kept.append(Kept(f"what {self.name} has seen", Checkpoint("", self.seen, b"")))
+        return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,7 @@ class Watch:
 
         def script(tx: Tx) -> Verified:
             with contextlib.suppress(*DAMAGED):  # which verify_trail names
-                run.since = since(tx, [k.head for k in against if not k.own])
+                run.since = since(tx, [k.head for k in against if not k.own and k.head.root])
             return verify_trail(tx, against)
 
         verified = await _in_thread(lambda: _look(self._store.path, script))
@@ -180,10 +184,12 @@ class Watch:
     async def _held(self, anchor: Anchor, noted: Anchored | None) -> Held:
         """What an anchor gives back; where it gives nothing, our note of what it took."""
         given: Sequence[bytes] = ()
-        trouble = None
+        trouble, seen = None, 0
         try:
             async with asyncio.timeout(READ_WITHIN):
                 given = await anchor.latest(noted.signed if noted else None)
+        except SeenMore as e:
+            trouble, seen = str(e), e.size
         except AnchorError as e:
             trouble = f"it could not be read: {e}"
         except TimeoutError:
@@ -204,7 +210,7 @@ class Watch:
         at, place = None, ""
         if noted is not None and took[:1] == heads[:1]:
             at, place = noted.at, noted.place
-        return Held(anchor.name, anchor.weak, heads, at, place, trouble, read_back)
+        return Held(anchor.name, anchor.weak, heads, at, place, trouble, read_back, seen)
 
     def _signed(self, given: Sequence[bytes]) -> tuple[Checkpoint, ...]:
         """Those that are this log's; others may write there too, and may write anything."""

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from bot import engine, manifest, policyfile
-from bot.anchors import directory
+from bot.anchors import directory, witness
 from bot.audit.query import HELP as AUDIT_HELP
 from bot.cli import main as cli
 from bot.core import checks, commands, decide, events, rules
@@ -313,6 +313,7 @@ SAID = {
     "NOLONE_ANCHORS": "who keeps checkpoints, separated by commas: `directory`, `witness`, or one of yours",
     "ANCHOR_CHANNEL_WEBHOOK": "a second app's incoming webhook into the policy's `channels.anchors`",
     "ANCHOR_DIRECTORY_PATH": "for `directory`: the folder that keeps them; it has to be there",
+    "ANCHOR_WITNESS_POLICY": "for `witness`: the file that names the witnesses, and how many it takes",
     "HOST": "the address to listen on",
     "PORT": "the port to listen on",
     "LOG_FORMAT": "`text`, or `json` for one object a line",
@@ -332,6 +333,7 @@ def settings() -> dict[str, tuple[str, str]]:
         ("SYNAPSE_", synapse.Settings),
         ("DEMO_", demo.Settings),
         ("ANCHOR_DIRECTORY_", directory.Settings),
+        ("ANCHOR_WITNESS_", witness.Settings),
     ]
     for prefix, model in models:
         for name, field in model.model_fields.items():

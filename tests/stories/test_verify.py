@@ -17,7 +17,7 @@ from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.entry import LedgerBroken
 from bot.ledger.note import SigningKey
 from bot.ledger.verify import Verified
-from bot.ports import AnchorError, Consistency, Published
+from bot.ports import AnchorError, Consistency, Published, SeenMore
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Error
 from bot.sandbox.world import ORIGIN, REVIEW, World, world
@@ -41,6 +41,7 @@ class Shelf:
         self.weak = weak
         self.kept: list[bytes] = []
         self.trouble: str | None = None
+        self.seen = 0  # how many entries, where more than it keeps
 
     async def publish(self, head: Checkpoint, signed: bytes, since: Consistency) -> Published:
         raise AnchorError("it is closed")
@@ -48,6 +49,8 @@ class Shelf:
     async def latest(self, kept: bytes | None) -> Sequence[bytes]:
         if self.trouble is not None:
             raise AnchorError(self.trouble)
+        if self.seen:
+            raise SeenMore(f"it has seen {self.seen} entries", self.seen)
         return self.kept
 
     async def aclose(self) -> None:
@@ -487,3 +490,16 @@ async def test_at_once_another_root_is_found_and_so_is_a_log_that_is_shorter(s: 
     longer = Checkpoint(ORIGIN, head.size + 1, head.root)
     assert not (await found_at_once(s.w, other)).in_order
     assert not (await found_at_once(s.w, longer)).in_order
+
+
+async def test_who_has_seen_more_than_there_is_gives_a_log_away_that_was_set_back(
+    s: Story, shelf: Shelf
+) -> None:
+    await s.file()
+    await anchor(s.w, shelf)
+    shelf.seen = entries(s.w) + 1  # with the entry that each question is
+    assert "entries verified" in await ask(s)  # only the anchor's answer was lost
+    shelf.seen = 100
+    said = await ask(s)
+    assert "The trail is not as it was: checkpoint ahead of the log." in said
+    assert "has seen is over 100 entries" in said
