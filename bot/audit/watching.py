@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -21,8 +21,8 @@ from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.entry import leaf_hash
 from bot.ledger.note import NoteError, PublicKey
 from bot.ledger.tree import EMPTY, Frontier, peaks
-from bot.ledger.verify import BATCH, Kept, Verified
-from bot.ports import Anchor, AnchorError, Clock, SeenMore
+from bot.ledger.verify import BATCH, Fault, Finding, Kept, Verified
+from bot.ports import Anchor, AnchorError, Clock, Contradicted, SeenMore
 from bot.store.anchors import Anchored, anchored
 from bot.store.sqlite import DAMAGED, SqliteVisit
 from bot.store.trail import Trail, verify_trail
@@ -57,7 +57,8 @@ class Held:
     place: str = ""  # where that is, for people; empty where it is not known
     trouble: str | None = None  # what is not as it should be with the anchor itself
     read_back: bool = True  # False: they are our own note of what it took
-    seen: int = 0  # how many entries it has seen in all, where it says that it has seen more
+    contradicts: str | None = None  # why what it has seen and this log cannot both be
+    seen: int = 0  # how many entries the log had that it has seen, where that is all it says
 
     @property
     def size(self) -> int:
@@ -67,10 +68,7 @@ class Held:
     def kept(self) -> list[Kept]:
         """To hold the trail against."""
         said = f"what {self.name} keeps" if self.read_back else f"our note of what {self.name} took"
-        kept = [Kept(said, head, own=not self.read_back) for head in self.heads]
-        if self.seen:  # of which it gives no root back
-            kept.append(Kept(f"what {self.name} has seen", Checkpoint("", self.seen, b"")))
-        return kept
+        return [Kept(said, head, own=not self.read_back) for head in self.heads]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +166,12 @@ class Watch:
 
         def script(tx: Tx) -> Verified:
             with contextlib.suppress(*DAMAGED):  # which verify_trail names
-                run.since = since(tx, [k.head for k in against if not k.own and k.head.root])
+                run.since = since(tx, [k.head for k in against if not k.own])
             return verify_trail(tx, against)
 
         verified = await _in_thread(lambda: _look(self._store.path, script))
+        told = [f for anchor in anchors for f in _told(anchor, run.since)]
+        verified = replace(verified, findings=(*verified.findings, *told))
         for finding in verified.findings:
             log.error("the trail is not as it was: %s", finding)
         return Found(run.began, verified, anchors)
@@ -184,10 +184,13 @@ class Watch:
     async def _held(self, anchor: Anchor, noted: Anchored | None) -> Held:
         """What an anchor gives back; where it gives nothing, our note of what it took."""
         given: Sequence[bytes] = ()
-        trouble, seen = None, 0
+        trouble = contradicts = None
+        seen = 0
         try:
             async with asyncio.timeout(READ_WITHIN):
                 given = await anchor.latest(noted.signed if noted else None)
+        except Contradicted as e:
+            trouble = contradicts = str(e)
         except SeenMore as e:
             trouble, seen = str(e), e.size
         except AnchorError as e:
@@ -210,7 +213,9 @@ class Watch:
         at, place = None, ""
         if noted is not None and took[:1] == heads[:1]:
             at, place = noted.at, noted.place
-        return Held(anchor.name, anchor.weak, heads, at, place, trouble, read_back, seen)
+        return Held(
+            anchor.name, anchor.weak, heads, at, place, trouble, read_back, contradicts, seen
+        )
 
     def _signed(self, given: Sequence[bytes]) -> tuple[Checkpoint, ...]:
         """Those that are this log's; others may write there too, and may write anything."""
@@ -219,6 +224,18 @@ class Watch:
             with contextlib.suppress(NoteError):
                 found.add(checkpoint.read(raw, self._known, self._origin))
         return tuple(sorted(found, key=lambda head: -head.size))
+
+
+def _told(anchor: Held, since: Since | None) -> Iterator[Finding]:
+    """What is wrong by what an anchor says, that gives no checkpoint back to say it by."""
+    if anchor.contradicts is not None:
+        yield Finding(Fault.FORKED, None, f"{anchor.name}: {anchor.contradicts}")
+    elif since is not None and anchor.seen > since.size:
+        yield Finding(
+            Fault.AHEAD,
+            since.size + 1,
+            f"{anchor.name} has seen {anchor.seen:,} entries, and the log has {since.size:,}",
+        )
 
 
 def since(tx: Tx, heads: Sequence[Checkpoint]) -> Since:

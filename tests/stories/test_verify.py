@@ -17,7 +17,7 @@ from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.entry import LedgerBroken
 from bot.ledger.note import SigningKey
 from bot.ledger.verify import Verified
-from bot.ports import AnchorError, Consistency, Published, SeenMore
+from bot.ports import AnchorError, Consistency, Contradicted, Published, SeenMore
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Error
 from bot.sandbox.world import ORIGIN, REVIEW, World, world
@@ -40,17 +40,14 @@ class Shelf:
         self.name = name
         self.weak = weak
         self.kept: list[bytes] = []
-        self.trouble: str | None = None
-        self.seen = 0  # how many entries, where more than it keeps
+        self.trouble: AnchorError | None = None
 
     async def publish(self, head: Checkpoint, signed: bytes, since: Consistency) -> Published:
         raise AnchorError("it is closed")
 
     async def latest(self, kept: bytes | None) -> Sequence[bytes]:
         if self.trouble is not None:
-            raise AnchorError(self.trouble)
-        if self.seen:
-            raise SeenMore(f"it has seen {self.seen} entries", self.seen)
+            raise self.trouble
         return self.kept
 
     async def aclose(self) -> None:
@@ -314,7 +311,7 @@ async def test_an_anchor_that_cannot_be_read_is_replaced_by_our_note_and_it_is_s
     s: Story, shelf: Shelf
 ) -> None:
     head = await anchor(s.w, shelf)
-    shelf.trouble = "Slack could not be reached"
+    shelf.trouble = AnchorError("Slack could not be reached")
     said = await ask(s)
     assert "verified, anchored nowhere" in said
     assert f"*#anchors*: by our own note it took a checkpoint over #{head.size}" in said
@@ -324,7 +321,7 @@ async def test_an_anchor_that_cannot_be_read_is_replaced_by_our_note_and_it_is_s
 async def test_our_note_tells_a_trail_that_was_rewritten_carelessly(s: Story, shelf: Shelf) -> None:
     await s.cooling_off()
     await anchor(s.w, shelf)
-    shelf.trouble = "Slack could not be reached"
+    shelf.trouble = AnchorError("Slack could not be reached")
     tamper(s.w, rewrite)
     assert "What our note of what #anchors took is over" not in (said := await ask(s))
     assert "Our note of what #anchors took is over" in said
@@ -347,6 +344,29 @@ async def test_a_checkpoint_that_the_anchor_gives_back_no_more_is_missed(
 async def anchor_again(s: Story, shelf: Shelf) -> Checkpoint:
     await s.type(MAX, "", "/audit")
     return await anchor(s.w, shelf)
+
+
+async def test_an_anchor_that_has_seen_another_log_is_believed(s: Story, shelf: Shelf) -> None:
+    await anchor(s.w, shelf)
+    shelf.trouble = Contradicted("it has seen another log of that size")
+    said = await ask(s)
+    assert said.startswith("The trail is not as it was: forked.")
+    assert "#anchors: it has seen another log of that size" in said
+
+
+async def test_an_anchor_that_has_seen_more_entries_than_there_are_is_believed(
+    s: Story, shelf: Shelf
+) -> None:
+    await anchor(s.w, shelf)
+    there = entries(s.w) + 1  # with the question
+    shelf.trouble = SeenMore("it has seen more", there + 1)
+    said = await ask(s)
+    assert said.startswith("The trail is not as it was: checkpoint ahead of the log.")
+    assert f"#anchors has seen {there + 1} entries, and the log has {there}" in said
+    shelf.trouble = SeenMore("it has seen more than is noted here", there)
+    said = await ask(s)
+    assert "entries verified, anchored nowhere" in said
+    assert ":warning: it has seen more than is noted here" in said
 
 
 async def test_what_another_key_signed_counts_for_nothing(s: Story, shelf: Shelf) -> None:
@@ -490,16 +510,3 @@ async def test_at_once_another_root_is_found_and_so_is_a_log_that_is_shorter(s: 
     longer = Checkpoint(ORIGIN, head.size + 1, head.root)
     assert not (await found_at_once(s.w, other)).in_order
     assert not (await found_at_once(s.w, longer)).in_order
-
-
-async def test_who_has_seen_more_than_there_is_gives_a_log_away_that_was_set_back(
-    s: Story, shelf: Shelf
-) -> None:
-    await s.file()
-    await anchor(s.w, shelf)
-    shelf.seen = entries(s.w) + 1  # with the entry that each question is
-    assert "entries verified" in await ask(s)  # only the anchor's answer was lost
-    shelf.seen = 100
-    said = await ask(s)
-    assert "The trail is not as it was: checkpoint ahead of the log." in said
-    assert "has seen is over 100 entries" in said
