@@ -72,9 +72,10 @@ def prove(file: Path, dir: Path, known: Sequence[PublicKey]) -> Proved:
         lines = [f"{file}: NOT what the entries say", *(f"  {line}" for line in wrong)]
         return Proved(Found.OTHERWISE, "\n".join(lines))
     if hidden:
+        n = f"{len(hidden)} request{'' if len(hidden) == 1 else 's'}"
         return Proved(
             Found.UNKNOWN,
-            f"{file}: cannot be found out whole: the words of {len(hidden)} requests are not in the"
+            f"{file}: cannot be found out whole: the words of {n} are not in the"
             " export: they were erased since, or left out. All others are told as they should be."
             " To know of these, an export from before the erasure is needed.",
         )

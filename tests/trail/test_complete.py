@@ -198,7 +198,7 @@ def test_what_was_erased_since_is_not_held_against_an_answer(house: House) -> No
     with_values(house, "seq IN (SELECT seq FROM entries WHERE stream = 'R-9')")
     code, said = proved(house, file)
     assert code == 2, said
-    assert "the words of 1 requests are not in the export" in said
+    assert "the words of 1 request are not in the export" in said
     code, said = proved(house, changed(file, lambda s: s["requests"].pop(0)))
     assert code == 1
     assert "left out: R-13, executed" in said
@@ -300,3 +300,19 @@ def test_what_an_answer_states_is_something_to_hold_the_trail_to(house: House) -
         f"It agrees with what was shown at #{stated[1:].split()[0]}"
         in house.verify("--against", stated).text
     )
+
+
+def test_an_answer_from_after_an_erasure_is_whole_without_what_was_erased(house: House) -> None:
+    before = answered(house, "somebody").rename(house.folder / "before.json")
+    done = house.run("audit", "erase", "demo:id-vetoed", "--reason", "It was asked for.", "--yes")
+    assert done.code == 0, done.text
+    after = answered(house, "somebody")
+    house.exported()
+    with_values(house)
+    code, said = proved(house, after)
+    assert code == 0, said
+    code, said = proved(house, before)
+    assert code == 2, said
+    assert "the words of 1 request are" in said
+    assert "R-9" in before.read_text()
+    assert "R-9" not in after.read_text()
