@@ -333,7 +333,7 @@ def _on_host(kind: type[S]) -> Iterator[tuple[hosting.Host, S]]:
         settings = read_settings(kind)
         visit = SqliteVisit(settings.database)
         yield hosting.Host(visit, wiring.visiting_clock(visit), _user()), settings
-    except (exports.Unfit, BadQuery, Refused, NoSuchSubject) as e:
+    except (exports.Unfit, BadQuery, Refused, NoSuchSubject, Several) as e:
         raise Wrong(str(e)) from e
     except (SettingsError, StoreError, keys.KeyFileError, exports.ExportError) as e:
         raise Unknown(str(e)) from e

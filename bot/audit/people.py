@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.ledger.entry import Opening, leaf_hash
-from bot.store.opened import Between, about, opened
+from bot.store import erase
+from bot.store.opened import Between, opened
 from bot.store.tx import Tx
 
 NEVER = frozenset({"identity", "names"})  # fields that no export for people opens
@@ -52,17 +53,20 @@ class NoSuchSubject(Exception):
 
 
 def left_out(tx: Tx, subjects: tuple[str, ...]) -> LeftOut:
-    """What is left out so that nothing is given of these subjects. Raises NoSuchSubject."""
+    """What is left out so that nothing is given of these subjects.
+
+    Raises NoSuchSubject, and Several for a handle that several of them have, or had.
+    """
     streams: set[str] = set()
     names: set[str] = set()
     for subject in subjects:
-        requests, called = about(tx, subject)
-        if not requests:
+        found = erase.find(tx, subject)
+        if not found.requests:
             raise NoSuchSubject(
                 f"There is no request about {subject!r}. Give the account's id, platform:id or handle."
             )
-        streams |= requests
-        names |= called
+        streams |= set(found.requests)
+        names |= found.names
     if not names:
         return LeftOut()
     # as they stand in JSON, in any case; a shorter name within a longer word is another's

@@ -19,15 +19,6 @@ _LENGTHS = f"""
     + (SELECT coalesce(sum(length(value)), 0) FROM openings JOIN entries USING (seq)
        WHERE {_BETWEEN})
 """  # noqa: S608
-_ABOUT = """
-    SELECT id, subject FROM requests WHERE subject <> '' AND subject IN (
-        SELECT subject FROM requests WHERE subject = :account OR handle IN (:handle, '@' || :handle)
-        OR substr(subject, instr(subject, ':') + 1) = :account)
-"""
-_HANDLES = """
-    SELECT DISTINCT json_extract(o.value, '$.handle') FROM openings o JOIN entries e USING (seq)
-    WHERE e.stream = :stream AND json_extract(o.value, '$.handle') IS NOT NULL
-"""
 
 
 class Between(NamedTuple):
@@ -51,15 +42,3 @@ def lengths(tx: Tx, between: Between) -> int:
     ((n,),) = tx.each(_LENGTHS, **between._asdict())
     length: int = n
     return length
-
-
-def about(tx: Tx, account: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The requests about an account, given by its id, `platform:id` or handle; and what it is called
-    in texts: its ids and handles."""
-    handle = account.removeprefix("@").casefold()
-    streams, called = set(), set()
-    for id, subject in tx.each(_ABOUT, account=account, handle=handle):
-        streams.add(id)
-        called |= {subject, subject.partition(":")[2]}
-        called |= {str(found).removeprefix("@") for (found,) in tx.each(_HANDLES, stream=id)}
-    return frozenset(streams), frozenset(called)

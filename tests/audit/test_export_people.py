@@ -22,6 +22,7 @@ from bot.core.policy import Group
 from bot.core.request import Request
 from bot.ledger.entry import leaf_hash
 from bot.ledger.note import SigningKey
+from bot.store.erase import Several
 from bot.store.opened import Between
 from bot.store.trail import Trail as Log
 
@@ -253,6 +254,14 @@ async def test_a_name_within_a_longer_word_is_another(trail: Trail) -> None:
     part = lines(written(trail, redact=("7",))[1])
     assert part[1]["data"]["grounds"] is None
     assert part[2]["data"]["grounds"]["what_happened"] == "Hannah is no other."
+
+
+async def test_a_handle_that_several_had_is_not_taken_for_one_of_them(trail: Trail) -> None:
+    await trail.filed("mallory", id="1001")
+    await trail.give(Veto(ANN, "R-1", "No."))
+    await trail.filed("mallory", id="1002")
+    with pytest.raises(Several):
+        written(trail, redact=("@mallory",))
 
 
 async def test_an_unknown_subject_is_not_taken_for_nobody(trail: Trail) -> None:
