@@ -11,6 +11,7 @@ proof/R-n.tlog-proof          that the newest entry of a request is in it (https
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -66,8 +67,11 @@ class Folder:
             return b""
 
     def proofs(self) -> Iterator[Path]:
+        """One after another, and never all at once: there is one for each request."""
         folder = self.path / PROOFS
-        return folder.glob("*.tlog-proof") if folder.is_dir() else iter(())
+        if folder.is_dir():
+            with os.scandir(folder) as found:
+                yield from (Path(file) for file in found if file.name.endswith(".tlog-proof"))
 
 
 def proof_name(stream: str) -> str | None:
