@@ -97,7 +97,7 @@ def _stats(found: Stats) -> list[str]:
         "",
         *_columns((name.lower(), said) for name, said in figures(found)),
         "",
-        *(_columns(rows) if found.tiers else ()),
+        *((*_columns(rows), "") if found.tiers else ()),
         *NOTES,
     ]
 
