@@ -63,7 +63,7 @@ class Screen:
         except (SlackApiError, ClientError, TimeoutError, OSError):
             return None
         link: str = said["permalink"]
-        return link if link.startswith("https://") and not set(link) & set("<>|") else None
+        return link
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it after the acknowledgement."""
