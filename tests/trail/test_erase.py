@@ -261,6 +261,22 @@ def test_an_export_from_before_is_gone_on_with_and_verifies(house: House) -> Non
         assert found.code == 0, found.text
 
 
+def test_an_export_with_values_that_is_gone_on_with_has_no_word_of_it(house: House) -> None:
+    def given() -> str:
+        return "".join(p.read_text() for p in house.export.glob("openings*"))
+
+    done = house.run("audit", "export", house.export, "--values")
+    assert done.code == 0, done.text
+    assert WHAT in given()
+    erase(house)
+    done = house.run("audit", "export", house.export, "--values")
+    assert done.code == 0, done.text
+    assert "other3" in given()
+    assert [word for word in WORDS if word in given()] == []
+    found = house.verify(house.export)
+    assert found.code == 0, found.text
+
+
 # --- what is refused ------------------------------------------------------------------------------------
 
 
