@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 METHODS = {
     "apps_connections_open": [],
     "auth_test": [],
+    "chat_getPermalink": [],
     "chat_postMessage": ["chat:write"],
     "chat_update": ["chat:write"],
     "conversations_history": ["channels:history", "groups:history", "im:history"],
@@ -42,7 +43,11 @@ EVENT_SCOPES = {
 def methods_called() -> set[str]:
     """The Web API methods that the bot's own code names on a client."""
     found = set()
-    for file in [*(ROOT / "bot/slack").rglob("*.py"), ROOT / "bot/check.py"]:
+    for file in [
+        *(ROOT / "bot/slack").rglob("*.py"),
+        *(ROOT / "bot/anchors").rglob("*.py"),
+        ROOT / "bot/check.py",
+    ]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Attribute) and re.fullmatch(
                 r"(apps|auth|chat|conversations|usergroups|users|views|files|pins)_\w+", node.attr
