@@ -34,6 +34,7 @@ from bot.core.request import Request
 from bot.core.rules import Act, objection
 from bot.core.subject import Snapshot, SubjectId
 from bot.known import Known
+from bot.ledger.entry import EntryTooLong
 from bot.ports import Clock, Directory, Platform, PlatformError
 from bot.store import scripts
 from bot.store.tx import Duplicate, Stale, Tx
@@ -158,6 +159,8 @@ class Engine:
                 done, changed = await self.store.run(script)
             except Stale:
                 continue
+            except EntryTooLong as e:  # as where thousands could review
+                raise Refused(f"The ledger cannot hold this: {e}. Nothing was changed.") from e
             except Duplicate:
                 return Done(before, (), facts, self.clock.now(), duplicate=True)
             if changed is not None:

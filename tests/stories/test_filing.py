@@ -8,6 +8,7 @@ import pytest
 from bot import engine
 from bot.core.request import Phase
 from bot.core.subject import Snapshot
+from bot.ledger import entry
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Error, ServerError, Slow, TimedOut
 from bot.sandbox.world import LOBBY, REVIEW, world
@@ -382,3 +383,15 @@ async def test_while_the_agents_cannot_be_read_nobody_files(
         w.slack.fail("usergroups.users.list", Error("fatal_error"))
         said = await Story(w).type(TESSA, "@pres1dent")
         assert said == "The list of agents could not be read from Slack. Please try again."
+
+
+async def test_what_no_export_could_hold_is_refused_in_the_form(
+    s: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await s.look_up("@pres1dent")
+    monkeypatch.setattr(entry, "LONGEST", 300)
+    said = await s.submit(AGENT, FORM)
+    assert "The ledger cannot hold this: an entry of" in said
+    assert "Nothing was changed." in said
+    monkeypatch.undo()
+    assert await s.w.store.run(scripts.still_open) == []
