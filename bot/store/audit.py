@@ -198,7 +198,7 @@ def _fewest(tx: Tx, ways: Sequence[_Way], params: dict[str, Any]) -> _Way:
         search = way.source == _SEARCH
         if search and fewest <= FEW:
             continue  # a phrase can take longer to count than so few to check
-        most = COUNTED // 3 if search else COUNTED
+        most = min(COUNTED, fewest) if search else COUNTED
         (row,) = tx.query(
             f"SELECT count(*) AS n FROM (SELECT 1 FROM {way.source} WHERE {way.where}"  # noqa: S608
             f" AND {way.n} BETWEEN :first AND :last LIMIT :most)",
@@ -206,7 +206,8 @@ def _fewest(tx: Tx, ways: Sequence[_Way], params: dict[str, Any]) -> _Way:
             most=most,
         )
         if row["n"] == most:
-            many.insert(0 if search else len(many), way)  # to look into texts takes longest
+            # to look into texts takes longest, unless two other filters leave few to look into
+            many.insert(0 if search and len(ways) == 2 else len(many), way)
         elif row["n"] < fewest:
             best, fewest = way, row["n"]
     return many[0] if many and fewest > COUNTED else best
