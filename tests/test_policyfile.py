@@ -448,18 +448,12 @@ def test_a_tag_that_only_one_side_knows_is_a_warning() -> None:
     ]
 
 
-def test_a_channel_for_checkpoints_is_a_warning_while_nothing_is_published() -> None:
-    text = changed("{review: C02REV}", "{review: C02REV, anchors: C03ANC}")
-    (warning,) = warnings(parse(text, "p"))
-    assert warning.startswith("channels.anchors is kept for later")
-
-
 def test_a_policy_is_shown_in_plain_words() -> None:
     policy = load(SANDBOX)
     assert show(policy) == (
         f"Policy {policy.digest[:8]} of workspace T01TEST\n"
         "Review channel: C02REV\n"
-        "Checkpoints: not published in Slack\n"
+        "Checkpoints: C03ANC\n"
         "Agents, who may file: U01AGENT\n"
         "Managers, who may query the trail: U09MANAGER\n"
         "Reviewers, who may approve or veto:\n"

@@ -11,6 +11,12 @@ class SandboxClock:
         self._base = base
         self._skipped = 0
         self._moved = asyncio.Event()
+        self._awaited: list[int] = []
+
+    @property
+    def next_awaited(self) -> int | None:
+        """The next instant (ms) that somebody waits for."""
+        return min(self._awaited, default=None)
 
     def now(self) -> int:
         return self._base() + self._skipped
@@ -22,6 +28,16 @@ class SandboxClock:
         moved.set()
 
     async def wait(self, until: int | None, wake: asyncio.Event) -> None:
+        if until is None:
+            await self._wait(until, wake)
+            return
+        self._awaited.append(until)
+        try:
+            await self._wait(until, wake)
+        finally:
+            self._awaited.remove(until)
+
+    async def _wait(self, until: int | None, wake: asyncio.Event) -> None:
         while not wake.is_set() and (until is None or self.now() < until):
             left = None if until is None else (until - self.now()) / 1000
             waits = [asyncio.ensure_future(e.wait()) for e in (wake, self._moved)]

@@ -193,7 +193,7 @@ class Writer:
         else:
             text = self._words.some(2)
         query = self._seal("query", f'{{"text":"{text}"}}')
-        data = f'{{"answered":{int(rng.random() * 9)},"query":{query}}}'
+        data = f'{{"answered":{int(rng.random() * 9)},"export":false,"query":{query}}}'
         self._entry(AUDIT, self.asked, at, "Queried", by, data)
 
     def tell(self, request: Told, what: Happens) -> None:
