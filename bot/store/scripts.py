@@ -381,9 +381,14 @@ def complete(
         since=now - DAY,
     )
     undone_by = undone_at = newer = sent_until = None
-    if request is not None:
-        undone_by, undone_at, newer = _later(tx, request)
-        sent_until = _sent_until(tx, request)
+    told = Posted()
+    if request is not None:  # each is asked for only where there can be something: it costs a click
+        if request.attempts:
+            undone_by, undone_at, newer = _later(tx, request)
+        if request.undoes is not None:
+            sent_until = _sent_until(tx, request.undoes)
+        if request.quorum_at is not None:
+            told = posted(tx, request)
     return replace(
         facts,
         next_id=f"R-{known['last'] + 1}",
@@ -395,13 +400,13 @@ def complete(
         undoes=_undoable(tx, subject) if subject else None,
         newer=newer,
         restores_today=known["restores"],
-        posted=posted(tx, request) if request else Posted(),
+        posted=told,
     )
 
 
-def _sent_until(tx: Tx, restore: Request) -> int | None:
-    """Until when (ms) what a restore undoes may still be sent; None: it is known what came of it."""
-    undone = request(tx, restore.undoes) if restore.undoes else None
+def _sent_until(tx: Tx, id: str) -> int | None:
+    """Until when (ms) what a request asked for may still be sent; None: it is known what came of it."""
+    undone = request(tx, id)
     if undone is None or undone.execution is None:
         return None
     return undone.execution.order.open.not_after

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ledger import checkpoint, note
-from bot.ledger.checkpoint import Checkpoint
+from bot.ledger.checkpoint import Checkpoint, short
 from bot.ledger.note import BadSignature, NoteError, PublicKey, SigningKey
 
 # from the examples and tests of golang.org/x/mod/sumdb/note, which the format comes from
@@ -210,3 +210,9 @@ def test_what_is_no_checkpoint_is_refused(text: bytes) -> None:
 def test_another_logs_checkpoint_is_not_ours() -> None:
     with pytest.raises(BadSignature, match="of the log log, not of other"):
         checkpoint.read(HEAD.sign([OLD]), [OLD.public], "other")
+
+
+def test_a_root_is_shown_as_it_begins_in_the_checkpoint() -> None:
+    head = Checkpoint("log.example", 3, bytes(range(32)))
+    assert head.text.decode().split("\n")[2].startswith(short(head.root))
+    assert len(short(head.root)) == 12  # 9 bytes

@@ -90,7 +90,10 @@ class Story:
     async def settle(self) -> None:
         """`settled`, with the seconds passing for which a worker looks for an effect."""
         await self.w.slack.settled()
-        doing = asyncio.create_task(self.w.settled())
+        await self.with_time(asyncio.create_task(self.w.settled()))
+
+    async def with_time(self, doing: asyncio.Task[None]) -> None:
+        """Let time pass for what is under way until it ends."""
         while not (await asyncio.wait({doing}, timeout=0.1))[0]:
             at = self.w.clock.next_awaited  # else it is only the machine that is slow
             if at is not None and at <= self.w.clock.now() + 2 * SECOND:

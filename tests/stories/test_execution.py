@@ -98,8 +98,7 @@ async def test_an_effect_that_shows_late_is_waited_for(s: Story) -> None:
     assert await s.phase() is Phase.EXECUTING
     s.w.clock.skip(5 * SECOND)
     s.w.platform.deactivate(PRES1DENT, by="nolone", key="sandbox/R-1/1")
-    s.w.clock.skip(SECOND)
-    await doing
+    await s.with_time(doing)
     assert await s.phase() is Phase.EXECUTED
 
 
