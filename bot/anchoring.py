@@ -25,10 +25,7 @@ from bot.store.tx import StoreError, Tx
 log = logging.getLogger(__name__)
 
 EVERY = 60_000  # ms between two checkpoints while the log grows
-AGAIN, AGAIN_MOST = (
-    2_000,
-    60_000,
-)  # ms until an anchor that failed is tried again; doubled each time
+AGAIN, AGAIN_MOST = 2_000, 60_000  # ms until one that failed is tried again; doubled each time
 PUBLISH_WITHIN = 20.0  # s
 
 
@@ -113,6 +110,8 @@ class Anchoring:
         head, kept = await store.run(
             partial(_read, anchor.name, self._engine.origin), durable=False
         )
+        if kept is not None and not self._signed_here(kept):
+            kept = None  # somebody else wrote that, or the key was changed
         if anchor.name not in self._asked:
             held = await self._held(anchor, kept, head.size)
             if held is not None:
@@ -121,6 +120,7 @@ class Anchoring:
         if kept is not None:
             before = Checkpoint(head.origin, kept.size, kept.root)
             await store.run(partial(_refuse_another, before, head), durable=False)
+            self._engine.is_anchored(kept.size)
         if head.size == (kept.size if kept else 0):
             return
         if not self._signers:
@@ -135,6 +135,11 @@ class Anchoring:
         found = Anchored(anchor.name, head.size, head.root, now, published.place, published.signed)
         await store.run(partial(keep_anchored, found=found))
         self._published[anchor.name] = now
+        self._engine.is_anchored(head.size)
+
+    def _signed_here(self, kept: Anchored) -> bool:
+        head = believed([kept.signed], self.known, self._engine.origin)
+        return head is not None and (head.size, head.root) == (kept.size, kept.root)
 
     async def _held(self, anchor: Anchor, kept: Anchored | None, size: int) -> Checkpoint | None:
         """The newest checkpoint of ours that the anchor itself gives back; `size`: the log's own."""

@@ -141,7 +141,14 @@ def anchoring(settings: Settings, policy: Policy) -> list[Finding]:
         keys.signing(settings.nolone_signing_key_file, settings.nolone_origin)
     except keys.KeyFileError as e:
         return [Finding(title, str(e))]
-    return [Finding(title)]
+    found = [Finding(title)]
+    if policy.channels.anchors is not None and settings.anchor_channel_webhook is None:
+        text = (
+            "the bot posts checkpoints itself, and whoever holds its token can delete them. Set"
+            " ANCHOR_CHANNEL_WEBHOOK to a second app's incoming webhook into it"
+        )
+        found.append(Finding(f"anchors channel {policy.channels.anchors}", text, fatal=False))
+    return found
 
 
 def _unanchored(policy: Policy) -> list[Finding]:

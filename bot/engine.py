@@ -89,6 +89,7 @@ class Engine:
         self.coming: PolicyAdopted | None = None  # adopted, and in force later
         self.waiting: dict[str, str] = {}  # why the last Start of a request had to wait
         self.anchor_trouble: str | None = None  # why an anchor keeps nothing new
+        self._anchored = 0  # how many entries are under a checkpoint that an anchor keeps
         self.committed: list[Callable[[Done], None]] = []  # called after each commit
         self._anchors = anchors
         self._policies = {policy.digest: policy}
@@ -273,8 +274,16 @@ class Engine:
             policy=policy,
             seed=secrets.token_hex(32),
             anchors=self._anchors or policy.channels.anchors is not None,
+            anchored=self._anchored,
             anchor_trouble=self.anchor_trouble,
         )
+
+    def is_anchored(self, size: int) -> None:
+        """An anchor keeps a checkpoint over that many entries.
+
+        It is told, and not read from the database: whoever can write there must not be able to say so.
+        """
+        self._anchored = max(self._anchored, size)
 
     async def around(self, people: Iterable[str], channel: str | None = None) -> Facts:
         """Who these people are and who is in which group now; `channel`: how it stands with it."""

@@ -71,6 +71,7 @@ class Facts:
     restores_today: int = 0  # one-click restores by the actor in the last 24 h
     posted: Posted = Posted()
     anchors: bool = False  # whether any are configured
+    anchored: int = 0  # how many entries are under a checkpoint that an anchor keeps
     anchor_trouble: str | None = None  # why one of them keeps nothing new; None: nothing is wrong
     channel: str | None = None  # what is wrong with the review channel; None: nothing
     waiting: str | None = None  # why the last Start had to wait

@@ -388,7 +388,7 @@ def complete(
         if request.undoes is not None:
             sent_until = _sent_until(tx, request.undoes)
         if request.quorum_at is not None:
-            told = posted(tx, request)
+            told = posted(tx, request, facts.anchored)
     return replace(
         facts,
         next_id=f"R-{known['last'] + 1}",
@@ -444,8 +444,9 @@ def _later(tx: Tx, request: Request) -> tuple[str | None, int | None, str | None
     return undone_by, undone_at, newer
 
 
-def posted(tx: Tx, request: Request) -> Posted:
-    """Whether this round's card and the notice of its quorum are in Slack."""
+def posted(tx: Tx, request: Request, anchored: int) -> Posted:
+    """Whether this round's card and the notice of its quorum are in Slack, and its quorum is among
+    the first `anchored` entries."""
     rows = tx.query(
         "SELECT e.seq, e.kind, p.key FROM entries e"
         " LEFT JOIN posts p ON p.key = e.stream || '/' || e.seq || '/thread'"
@@ -462,8 +463,8 @@ def posted(tx: Tx, request: Request) -> Posted:
     quorum = next((r for r in rows if r["kind"] == "QuorumReached"), None)
     if quorum is None or quorum["seq"] < began:
         return Posted(card=bool(card))
-    kept = tx.query("SELECT 1 AS yes FROM anchored WHERE size >= :seq", seq=quorum["seq"])
-    return Posted(card=bool(card), notice=quorum["key"] is not None, anchored=bool(kept))
+    notice = quorum["key"] is not None
+    return Posted(card=bool(card), notice=notice, anchored=quorum["seq"] <= anchored)
 
 
 def holder_of(tx: Tx, subject: SubjectId) -> str | None:

@@ -11,7 +11,7 @@ from bot.clock import wall
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.platform import SandboxPlatform
 from bot.sandbox.slack import FakeSlack
-from bot.sandbox.world import POLICY, people
+from bot.sandbox.world import ANCHORS, POLICY, people
 
 
 @dataclass
@@ -48,6 +48,7 @@ async def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         "DEMO_TOKEN": platform.token,
         "NOLONE_SIGNING_KEY_FILE": str(tmp_path / "signing.key"),
         "NOLONE_ANCHORS": "directory",
+        "ANCHOR_CHANNEL_WEBHOOK": slack.webhook(ANCHORS),
         "ANCHOR_DIRECTORY_PATH": str(tmp_path / "anchors"),
         "PORT": "0",
     }

@@ -106,6 +106,14 @@ async def test_an_anchor_without_a_key_is_refused(
     assert "nolone keygen FILE" in said
 
 
+async def test_a_channel_that_the_bot_posts_to_itself_is_called_the_weaker_way(
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANCHOR_CHANNEL_WEBHOOK")
+    (said,) = await about("ANCHOR_CHANNEL_WEBHOOK")
+    assert said.startswith("note   anchors channel C03ANC: the bot posts checkpoints itself")
+
+
 async def test_a_key_that_others_can_read_is_refused(installed: Installation) -> None:
     (installed.folder / "signing.key").chmod(0o644)
     (said,) = await about("anchors (")

@@ -196,15 +196,17 @@ def test_looking_again_sets_when_a_request_is_due(store: Connection) -> None:
 
 def test_the_card_and_the_notice_of_this_round_are_known_to_be_in_slack(store: Connection) -> None:
     request = filed(store)
-    posted = store.run_now(lambda tx: scripts.posted(tx, request))
+    posted = store.run_now(lambda tx: scripts.posted(tx, request, 2))
     assert (posted.card, posted.notice) == (False, False)
     deliver(store)
-    posted = store.run_now(lambda tx: scripts.posted(tx, request))
+    posted = store.run_now(lambda tx: scripts.posted(tx, request, 2))
     assert (posted.card, posted.notice) == (True, False)
     request = give(store, approve(request, ANN))
     deliver(store)
-    posted = store.run_now(lambda tx: scripts.posted(tx, request))
-    assert (posted.card, posted.notice) == (True, True)
+    posted = store.run_now(lambda tx: scripts.posted(tx, request, 2))
+    assert (posted.card, posted.notice, posted.anchored) == (True, True, False)
+    quorum = store.run_now(lambda tx: scripts.last_seq(tx, request.id))
+    assert store.run_now(lambda tx: scripts.posted(tx, request, quorum)).anchored
 
 
 def test_a_lease_of_a_row_that_is_gone_fits_no_later_row(store: Connection) -> None:

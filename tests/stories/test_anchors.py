@@ -1,6 +1,7 @@
 """Checkpoints leave the house, and what is strict waits until they have."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from bot.anchoring import EVERY, believed
@@ -11,9 +12,20 @@ from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Error
 from bot.sandbox.world import ANCHORS, ORIGIN, REVIEW, world
 from bot.store import scripts, tree
-from bot.store.anchors import anchored
+from bot.store.anchors import Anchored, anchored, keep_anchored
 from bot.store.tx import Tx
-from stories.telling import AGENT, LENA, MINUTE, PRESIDENT, SECOND, TESSA, Story, policy, text_of
+from stories.telling import (
+    AGENT,
+    LENA,
+    MINUTE,
+    PRESIDENT,
+    SECOND,
+    TESSA,
+    Outside,
+    Story,
+    policy,
+    text_of,
+)
 
 
 def kept(s: Story) -> list[Checkpoint]:
@@ -77,6 +89,33 @@ async def test_without_its_anchor_a_strict_request_waits_and_the_card_says_so(s:
     await s.skip(EVERY + 2 * SECOND)
     await s.skip(2 * SECOND)
     assert await s.phase() is Phase.EXECUTED
+
+
+async def test_who_writes_to_the_database_cannot_say_that_it_is_anchored(s: Story) -> None:
+    s.w.slack.fail("webhook", *[Error("no_service")] * 999)
+    await quorum(s)
+    forged = Anchored("directory", 1_000, b"\x00" * 32, 0, "nowhere", b"nothing")
+    await s.w.store.run(lambda tx: keep_anchored(tx, forged))
+    mine = replace(forged, anchor="channel")
+    await s.w.store.run(lambda tx: keep_anchored(tx, mine))
+    await s.skip(31 * MINUTE)
+    await s.skip(EVERY)
+    assert await s.phase() is Phase.READY
+    assert "no anchor keeps a checkpoint over its quorum yet" in text_of(s.card())
+
+
+async def test_what_was_anchored_before_a_restart_is_so_after_it(
+    clock: SandboxClock, tmp_path: Path, outside: Outside
+) -> None:
+    slack, platform = outside
+    async with world(clock, tmp_path / "db", slack=slack, platform=platform) as w:
+        await quorum(Story(w))
+    slack.fail("webhook", *[Error("no_service")] * 999)  # nothing new is anchored any more
+    async with world(clock, tmp_path / "db", slack=slack, platform=platform) as w:
+        s = Story(w)
+        await s.skip(30 * MINUTE)
+        await s.calm()
+        assert await s.phase() is Phase.EXECUTED
 
 
 async def test_it_waits_until_its_run_by_and_expires_then(s: Story) -> None:
