@@ -1,10 +1,12 @@
 """Checkpoints leave the house, and what is strict waits until they have."""
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from bot.anchoring import EVERY, believed
+from bot.anchors.directory import Directory
 from bot.core.request import Phase
 from bot.ledger import checkpoint
 from bot.ledger.checkpoint import Checkpoint, short
@@ -72,6 +74,7 @@ async def test_a_checkpoint_is_posted_each_minute_while_the_log_grows_and_not_el
     for _ in range(3):
         await s.skip(EVERY)
     assert len(kept(s)) == before
+    assert min(s.w.bot.anchoring._due.values()) > s.w.clock.now()  # nor does it look all the time
     await s.file("@ada")
     await s.skip(EVERY)
     assert len(kept(s)) == before + 1
@@ -94,10 +97,10 @@ async def test_without_its_anchor_a_strict_request_waits_and_the_card_says_so(s:
 async def test_who_writes_to_the_database_cannot_say_that_it_is_anchored(s: Story) -> None:
     s.w.slack.fail("webhook", *[Error("no_service")] * 999)
     await quorum(s)
-    forged = Anchored("directory", 1_000, b"\x00" * 32, 0, "nowhere", b"nothing")
+    size = await s.w.store.run(lambda tx: scripts.last_seq(tx, "R-1"))
+    forged = Anchored("channel", size, await root(s, size), 0, "nowhere", b"nothing")
     await s.w.store.run(lambda tx: keep_anchored(tx, forged))
-    mine = replace(forged, anchor="channel")
-    await s.w.store.run(lambda tx: keep_anchored(tx, mine))
+    await s.w.store.run(lambda tx: keep_anchored(tx, replace(forged, anchor="directory")))
     await s.skip(31 * MINUTE)
     await s.skip(EVERY)
     assert await s.phase() is Phase.READY
@@ -116,6 +119,25 @@ async def test_what_was_anchored_before_a_restart_is_so_after_it(
         await s.skip(30 * MINUTE)
         await s.calm()
         assert await s.phase() is Phase.EXECUTED
+
+
+async def test_a_log_that_was_set_back_is_told_by_what_its_anchor_keeps(
+    clock: SandboxClock, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").mkdir()
+    anchors = [Directory(tmp_path / "kept", clock)]
+    alone = policy(channels={"review": REVIEW})
+    async with world(clock, tmp_path / "db", policy=alone, anchors=anchors) as w:
+        await w.settled()
+    for suffix in ("", ".key"):
+        shutil.copy(tmp_path / f"db{suffix}", tmp_path / f"older{suffix}")
+    async with world(clock, tmp_path / "db", policy=alone, anchors=anchors) as w:
+        await Story(w).file()
+        await Story(w).skip(EVERY)
+    async with world(clock, tmp_path / "older", policy=alone, anchors=anchors) as w:
+        await w.settled()
+        (trouble,) = w.bot.anchoring.troubles
+    assert "it keeps a checkpoint over 2 entries, and the log has 1: it was cut off" in trouble
 
 
 async def test_it_waits_until_its_run_by_and_expires_then(s: Story) -> None:
