@@ -9,7 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from bot.sandbox.world import POLICY, people
+from bot.audit import keys
+from bot.sandbox.world import ANCHORS, POLICY, people
 
 from .append import appending
 from .audit import Answered, answers
@@ -236,6 +237,7 @@ async def start(size: Size, folder: Path) -> list[Row]:
     took, idle = [], []
     async with scene(folder) as s:
         people(s.slack.workspace)
+        keys.make(folder / "signing.key", "nolone")
         environment = os.environ | {
             "SLACK_BOT_TOKEN": s.slack.bot_token,
             "SLACK_SIGNING_SECRET": s.slack.signing_secret,
@@ -245,6 +247,8 @@ async def start(size: Size, folder: Path) -> list[Row]:
             "NOLONE_PLATFORMS": "demo",
             "DEMO_URL": s.platform.url,
             "DEMO_TOKEN": s.platform.token,
+            "NOLONE_SIGNING_KEY_FILE": str(folder / "signing.key"),
+            "ANCHOR_CHANNEL_WEBHOOK": s.slack.webhook(ANCHORS),
             "PORT": "0",
         }
         migrate = await asyncio.create_subprocess_exec(
