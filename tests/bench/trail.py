@@ -40,8 +40,9 @@ def build(path: Path, n: int) -> None:
     db.execute("BEGIN")
     rows = (entry(seq) for seq in range(1, n + 1))
     db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-    (fill,) = (step.fill for step in STEPS if step.fill)
-    fill(db)
+    (grow,) = (step.fill for step in STEPS if step.name == "0002 tree")
+    assert grow is not None
+    grow(db)
     db.execute("COMMIT")
     db.close()
 
