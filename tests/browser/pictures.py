@@ -6,11 +6,16 @@ from pathlib import Path
 from playwright.sync_api import Locator, expect, sync_playwright
 
 from .png import shrink
-from .visitor import LENA, OMAR, PHONE, TESSA, Visitor, chromium, sandbox
+from .visitor import BRUNO, LENA, LOBBY, MAX, OMAR, PHONE, TESSA, Visitor, chromium, sandbox
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 MOST = 200_000  # bytes of one picture
 SIZE = (1360, 850)
+FILED = (
+    ("@pres1dent", "impersonation", "Promises free coins in the name of the president."),
+    ("@ada", "spam", "Sells shoes in every reply."),
+    ("@president", "fake-account", "Reported as a fake."),
+)
 AROUND = 6  # px around what is cut out
 
 
@@ -94,6 +99,29 @@ def veto(v: Visitor, camera: Camera) -> None:
     camera.card(v, "veto")
 
 
+def the_trail(v: Visitor, camera: Camera) -> None:
+    """Two requests told as figures; and one entry edited behind the bot's back, and named."""
+    for handle, reason, what in FILED:
+        v.be(BRUNO)
+        v.file(handle, reason, what)
+    v.be(TESSA)
+    v.approve()
+    expect(v.card).to_contain_text("Cooling off")
+    v.skip_the_cool_off()
+    expect(v.card).to_contain_text("Deactivated")
+    v.be(MAX)
+    v.go(LOBBY)
+    v.type("/audit stats")
+    expect(v.whisper).to_contain_text("Requests by tier and outcome")
+    camera.part(v, v.whisper.locator("figure, .chart").first, "stats")
+    v.page.click("#hood-toggle")
+    v.page.click("#tab-tamper")
+    v.page.click("[data-tamper=edit]")
+    v.page.click("#tamper-ask")
+    expect(v.whisper).to_contain_text("The trail is not as it was: edited.")
+    camera.whole(v, "tampered")
+
+
 def main(folder: Path) -> None:
     camera = Camera(folder)
     with sandbox() as url, sync_playwright() as playwright:
@@ -103,6 +131,8 @@ def main(folder: Path) -> None:
         wide.start_over()
         the_president(wide, camera, "sandbox")
         veto(wide, camera)
+        wide.start_over()
+        the_trail(wide, camera)
         dark = Visitor(browser, url, SIZE, dark=True)
         dark.start_over()
         the_president(dark, camera, "dark")
