@@ -162,7 +162,7 @@ def _record(
     def script(tx: Tx) -> int:
         events = decide(None, command, facts_on_host(tx), host.clock.now())
         scripts.append(tx, scripts.AUDIT, None, events)
-        return Trail(tx).size
+        return scripts.last_seq(tx, scripts.AUDIT)
 
     return host.store.run_now(script)
 

@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 from pydantic import ValidationError
 
-import bot.platforms
+from bot import plugins
 from bot.platforms import resolve
 from bot.platforms.demo import Demo
 from bot.platforms.synapse import Synapse
@@ -40,7 +40,7 @@ def test_a_third_partys_platform_comes_by_entry_point(monkeypatch: pytest.Monkey
     monkeypatch.setenv("DEMO_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("DEMO_TOKEN", "secret")
     point = EntryPoint("theirs", "bot.platforms.demo:create", "nolone.platforms")
-    monkeypatch.setattr(bot.platforms, "entry_points", lambda group: EntryPoints([point]))
+    monkeypatch.setattr(plugins, "entry_points", lambda group: EntryPoints([point]))
     assert isinstance(resolve("theirs", CLOCK), Demo)
     with pytest.raises(LookupError, match="demo, synapse, theirs"):
         resolve("others", CLOCK)
