@@ -7,15 +7,15 @@ or set back to an older state, is found here, and stays without anchors until so
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
+from bot.audit.held import signed_heads
 from bot.core.events import QuorumReached
 from bot.engine import Done, Engine
-from bot.ledger import checkpoint
 from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.entry import LedgerBroken
-from bot.ledger.note import NoteError, PublicKey, SigningKey
+from bot.ledger.note import PublicKey, SigningKey
 from bot.ledger.tree import consistency
 from bot.ports import Anchor, AnchorError, Contradicted, SeenMore
 from bot.store import tree
@@ -138,8 +138,8 @@ class Anchoring:
         self._engine.is_anchored(head.size)
 
     def _signed_here(self, kept: Anchored) -> bool:
-        head = believed([kept.signed], self.known, self._engine.origin)
-        return head is not None and (head.size, head.root) == (kept.size, kept.root)
+        heads = signed_heads([kept.signed], self.known, self._engine.origin)
+        return heads == (Checkpoint(self._engine.origin, kept.size, kept.root),)
 
     async def _held(self, anchor: Anchor, kept: Anchored | None, size: int) -> Checkpoint | None:
         """The newest checkpoint of ours that the anchor itself gives back; `size`: the log's own."""
@@ -149,20 +149,7 @@ class Anchoring:
             if e.size > size:
                 raise Contradicted(str(e)) from e
             return None  # only its answer was lost
-        return believed(candidates, self.known, self._engine.origin)
-
-
-def believed(
-    candidates: Iterable[bytes], known: Sequence[PublicKey], origin: str
-) -> Checkpoint | None:
-    """Of what may be checkpoints, the largest that a known key signed for this log."""
-    found: list[Checkpoint] = []
-    for raw in candidates:
-        try:
-            found.append(checkpoint.read(raw, known, origin))
-        except NoteError:
-            continue  # somebody else's, or of a key that is no longer known
-    return max(found, key=lambda head: head.size, default=None)
+        return next(iter(signed_heads(candidates, self.known, self._engine.origin)), None)
 
 
 def _read(name: str, origin: str, tx: Tx) -> tuple[Checkpoint, Anchored | None]:

@@ -17,7 +17,7 @@ from bot.core.policy import Group, Policy
 from bot.manifest import SCOPES
 from bot.policyfile import PolicyError
 from bot.ports import Anchor, AnchorError, Clock, Platform, PlatformError
-from bot.settings import Settings, SettingsError, StoreSettings, read_settings
+from bot.settings import AnchorSettings, Settings, SettingsError, StoreSettings, read_settings
 from bot.slack.app import slack_client
 from bot.slack.people import channel_flaw
 from bot.store.sqlite import SqliteStore
@@ -88,7 +88,7 @@ def open_platforms(settings: Settings, clock: Clock) -> dict[str, Platform]:
     }
 
 
-def open_anchors(settings: Settings, clock: Clock) -> list[Anchor]:
+def open_anchors(settings: AnchorSettings, clock: Clock) -> list[Anchor]:
     """The configured anchors, but for the channel that the policy may name. Raises SettingsError."""
     return [
         _made(name, f"anchor_{name}", "NOLONE_ANCHORS", partial(anchors.resolve, name, clock))

@@ -22,12 +22,14 @@ from bot.audit.answer import MOST
 from bot.audit.ask import ask_on_host
 from bot.audit.people import NoSuchSubject
 from bot.audit.query import FORMATS, BadQuery
+from bot.clock import MachineClock
 from bot.core.decide import Refused
 from bot.core.policy import Policy
 from bot.ledger.note import SigningKey
 from bot.logs import set_up
 from bot.policyfile import PolicyError
 from bot.settings import (
+    AnchorSettings,
     LedgerSettings,
     Settings,
     SettingsError,
@@ -368,7 +370,10 @@ def _on_host(kind: type[S]) -> Iterator[tuple[hosting.Host, S]]:
 def audit_verify(
     dir: Path | None, against: tuple[Path, ...], vkey: tuple[Path, ...], witnesses: Path | None
 ) -> None:
-    """Verify the trail: that in the database, or an export in DIR, without the database."""
+    """Verify the trail: that in the database, or an export in DIR, without the database.
+
+    That in the database is held against what the anchors of NOLONE_ANCHORS give back, too.
+    """
     if witnesses is not None and not against:
         raise click.UsageError("Give a kept checkpoint by --against: witnesses cosign those.")
     try:
@@ -377,12 +382,13 @@ def audit_verify(
         if dir is not None:
             said = verifying.export(dir, known, against, asked)
         else:
-            settings = read_settings(SigningSettings)
+            settings = read_settings(AnchorSettings)
             origin = settings.nolone_origin
+            anchors = checks.open_anchors(settings, MachineClock(None))
             signed = [file for file in against if verifying.shown(str(file), origin) is None]
-            if signed and not known:  # a checkpoint has to be signed by somebody
+            if (signed or anchors) and not known:  # a checkpoint has to be signed by somebody
                 known = [key.public for key in _signers(settings)]
-            said = verifying.database(settings.database, origin, known, against, asked)
+            said = verifying.database(settings.database, origin, known, against, asked, anchors)
     except (SettingsError, StoreError, keys.KeyFileError) as e:
         raise Unknown(str(e)) from e
     except OSError as e:

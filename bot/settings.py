@@ -50,7 +50,18 @@ class SigningSettings(LedgerSettings):
     nolone_signing_key_file: Path | None = None
 
 
-class Settings(SigningSettings):
+class AnchorSettings(SigningSettings):
+    """And who keeps its checkpoints: for holding it against them."""
+
+    nolone_anchors: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("nolone_anchors", mode="before")
+    @classmethod
+    def _are_a_list(cls, value: object) -> object:
+        return _listed(value)
+
+
+class Settings(AnchorSettings):
     """Every setting of `run`. Secrets are never shown; addresses come from here and nowhere else."""
 
     slack_bot_token: SecretStr
@@ -59,7 +70,6 @@ class Settings(SigningSettings):
     slack_api_url: str = "https://slack.com/api/"
     nolone_policy: Path = Path("policy.yaml")
     nolone_platforms: Annotated[tuple[str, ...], NoDecode] = ()
-    nolone_anchors: Annotated[tuple[str, ...], NoDecode] = ()
     anchor_channel_webhook: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=0, le=65535)
@@ -100,18 +110,23 @@ class Settings(SigningSettings):
             )
         return value
 
-    @field_validator("nolone_platforms", "nolone_anchors", mode="before")
+    @field_validator("nolone_platforms", mode="before")
     @classmethod
     def _is_a_list(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(name.strip() for name in value.split(",") if name.strip())
-        return value
+        return _listed(value)
 
     @model_validator(mode="after")
     def _names_a_platform(self) -> Self:
         if not self.nolone_platforms:
             raise ValueError("NOLONE_PLATFORMS is not set: name one or more, e.g. synapse")
         return self
+
+
+def _listed(value: object) -> object:
+    """The names in a text that separates them by commas."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
 
 
 S = TypeVar("S", bound=StoreSettings)

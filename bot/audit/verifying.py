@@ -1,11 +1,13 @@
 """Verifying the trail, in the database or in an export, and what was found in plain sentences."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.audit import folder, keys, openings
+from bot.audit.held import Held, read_back
 from bot.audit.openings import OPENINGS, Given
 from bot.core.text import utc
 from bot.ledger import checkpoint
@@ -13,8 +15,10 @@ from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.note import NoteError, PublicKey, rebase64, unbase64
 from bot.ledger.trust import Policy
 from bot.ledger.verify import Fault, Finding, Kept, Verified
+from bot.ports import Anchor
+from bot.store.anchors import Anchored, anchored
 from bot.store.sqlite import SqliteVisit
-from bot.store.trail import verify_trail
+from bot.store.trail import Trail, verify_trail
 
 _SHOWN = re.compile(
     r"#?([1-9][0-9]{0,17}) *· *root *((?:[A-Za-z0-9+/]{4}){3,10})[A-Za-z0-9+/=]{0,4}"
@@ -38,19 +42,40 @@ def database(
     known: Sequence[PublicKey],
     files: Sequence[Path],
     witnesses: Policy | None = None,
+    anchors: Sequence[Anchor] = (),
 ) -> Verdict:
-    """The trail in the database, against the checkpoints that somebody kept.
+    """The trail in the database, against the checkpoints that somebody kept, and what `anchors` give
+    back.
 
-    `witnesses`: who has to have cosigned them.
+    `witnesses`: who has to have cosigned those in the files.
     Raises StoreError, and OSError for a checkpoint that cannot be read.
     """
     against, wrong = _kept(files, known, origin, witnesses)
     visit = SqliteVisit(path)
     try:
+        held: Sequence[Held] = ()
+        if anchors:
+            noted = visit.look(anchored)
+            held = asyncio.run(_asked(anchors, noted, known, origin))
+            against += [kept for anchor in held for kept in anchor.kept()]
         found = visit.look(lambda tx: verify_trail(tx, against))
+        size = visit.look(lambda tx: Trail(tx).size) if held else 0
     finally:
         visit.close()
-    return _verdict(str(path), found, wrong)
+    wrong += [finding for anchor in held for finding in anchor.contradictions(size)]
+    said = _verdict(str(path), found, wrong)
+    troubles = [f"{a.name}: {a.trouble}" for a in held if a.trouble is not None]
+    return Verdict("\n".join([said.text, *troubles]), said.wrong)
+
+
+async def _asked(
+    anchors: Sequence[Anchor], noted: Sequence[Anchored], known: Sequence[PublicKey], origin: str
+) -> Sequence[Held]:
+    try:
+        return await read_back(anchors, noted, known, origin)
+    finally:
+        for anchor in anchors:
+            await anchor.aclose()
 
 
 def export(

@@ -9,28 +9,27 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from bot.ledger import checkpoint
+from bot.audit.held import Held, read_back
 from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.entry import leaf_hash
-from bot.ledger.note import NoteError, PublicKey
+from bot.ledger.note import PublicKey
 from bot.ledger.tree import EMPTY, Frontier, peaks
-from bot.ledger.verify import BATCH, Fault, Finding, Kept, Verified
-from bot.ports import Anchor, AnchorError, Clock, Contradicted, SeenMore
-from bot.store.anchors import Anchored, anchored
+from bot.ledger.verify import BATCH, Verified
+from bot.ports import Anchor, Clock
+from bot.store.anchors import anchored
 from bot.store.sqlite import DAMAGED, SqliteVisit
 from bot.store.trail import Trail, verify_trail
 from bot.store.tx import Tx
 
 log = logging.getLogger(__name__)
 
-READ_WITHIN = 10.0  # s for an anchor to give back what it keeps
 
 R = TypeVar("R")
 
@@ -44,31 +43,6 @@ class Store(Protocol):
 @dataclass(frozen=True, slots=True)
 class Verify:
     """The answer to the query `verify`: that it is asked. What comes of it takes a Watch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What an anchor keeps of the log."""
-
-    name: str
-    weak: str | None  # why it proves less than others do
-    heads: tuple[Checkpoint, ...]  # those that this log's keys signed, the longest first
-    at: int | None = None  # when it took the first (ms)
-    place: str = ""  # where that is, for people; empty where it is not known
-    trouble: str | None = None  # what is not as it should be with the anchor itself
-    read_back: bool = True  # False: they are our own note of what it took
-    contradicts: str | None = None  # why what it has seen and this log cannot both be
-    seen: int = 0  # how many entries the log had that it has seen, where that is all it says
-
-    @property
-    def size(self) -> int:
-        """How many entries it covers."""
-        return self.heads[0].size if self.heads else 0
-
-    def kept(self) -> list[Kept]:
-        """To hold the trail against."""
-        said = f"what {self.name} keeps" if self.read_back else f"our note of what {self.name} took"
-        return [Kept(said, head, own=not self.read_back) for head in self.heads]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,72 +144,16 @@ class Watch:
             return verify_trail(tx, against)
 
         verified = await _in_thread(lambda: _look(self._store.path, script))
-        told = [f for anchor in anchors for f in _told(anchor, run.since)]
+        size = run.since.size if run.since is not None else None
+        told = [f for anchor in anchors for f in anchor.contradictions(size)]
         verified = replace(verified, findings=(*verified.findings, *told))
         for finding in verified.findings:
             log.error("the trail is not as it was: %s", finding)
         return Found(run.began, verified, anchors)
 
     async def _read(self) -> tuple[Held, ...]:
-        noted = {a.anchor: a for a in await self._store.run(anchored)}
-        read = (self._held(anchor, noted.get(anchor.name)) for anchor in self._anchors())
-        return tuple(await asyncio.gather(*read))
-
-    async def _held(self, anchor: Anchor, noted: Anchored | None) -> Held:
-        """What an anchor gives back; where it gives nothing, our note of what it took."""
-        given: Sequence[bytes] = ()
-        trouble = contradicts = None
-        seen = 0
-        try:
-            async with asyncio.timeout(READ_WITHIN):
-                given = await anchor.latest(noted.signed if noted else None)
-        except Contradicted as e:
-            trouble = contradicts = str(e)
-        except SeenMore as e:
-            trouble, seen = str(e), e.size
-        except AnchorError as e:
-            trouble = f"it could not be read: {e}"
-        except TimeoutError:
-            trouble = f"it did not answer within {READ_WITHIN:.0f} s"
-        heads = self._signed(given)
-        took = self._signed([noted.signed] if noted else [])
-        if not heads:
-            if took and trouble is None:
-                trouble = f"it took a checkpoint over {took[0].size:,} entries, and gives none back"
-            heads, read_back = took, not took
-        else:
-            read_back = True
-            if took and heads[0].size < took[0].size:
-                trouble = (
-                    f"it took a checkpoint over {took[0].size:,} entries, and gives back one over"
-                    f" {heads[0].size:,}"
-                )
-        at, place = None, ""
-        if noted is not None and took[:1] == heads[:1]:
-            at, place = noted.at, noted.place
-        return Held(
-            anchor.name, anchor.weak, heads, at, place, trouble, read_back, contradicts, seen
-        )
-
-    def _signed(self, given: Sequence[bytes]) -> tuple[Checkpoint, ...]:
-        """Those that are this log's; others may write there too, and may write anything."""
-        found = set()
-        for raw in given:
-            with contextlib.suppress(NoteError):
-                found.add(checkpoint.read(raw, self._known, self._origin))
-        return tuple(sorted(found, key=lambda head: -head.size))
-
-
-def _told(anchor: Held, since: Since | None) -> Iterator[Finding]:
-    """What is wrong by what an anchor says, that gives no checkpoint back to say it by."""
-    if anchor.contradicts is not None:
-        yield Finding(Fault.FORKED, None, f"{anchor.name}: {anchor.contradicts}")
-    elif since is not None and anchor.seen > since.size:
-        yield Finding(
-            Fault.AHEAD,
-            since.size + 1,
-            f"{anchor.name} has seen {anchor.seen:,} entries, and the log has {since.size:,}",
-        )
+        noted = await self._store.run(anchored)
+        return await read_back(self._anchors(), noted, self._known, self._origin)
 
 
 def since(tx: Tx, heads: Sequence[Checkpoint]) -> Since:

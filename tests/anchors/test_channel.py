@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.anchoring import believed
 from bot.anchors.channel import Channel
+from bot.audit.held import signed_heads
 from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.note import SigningKey
 from bot.ports import AnchorError
@@ -55,7 +55,7 @@ async def test_what_was_posted_is_read_back_to_the_letter(
         assert (published.signed, published.place) == (head.sign([KEY]), PLACE)
         slack.workspace.clock.skip(1_000)
     assert list(await kept.latest(None)) == [head.sign([KEY]) for head in reversed(HEADS)]
-    assert believed(await kept.latest(None), [KEY.public], ORIGIN) == HEADS[-1]
+    assert signed_heads(await kept.latest(None), [KEY.public], ORIGIN)[0] == HEADS[-1]
     newest = slack.workspace.messages(PLACE)[-1]
     assert newest.text == f"Checkpoint of {ORIGIN}: 8 entries, root CAgICAgICAgI"
 
@@ -88,7 +88,7 @@ async def test_what_others_write_there_is_not_believed(
         await kept.publish(HEADS[2], text, nothing)
         slack.workspace.clock.skip(1_000)
     assert len(await kept.latest(None)) == 4
-    assert believed(await kept.latest(None), [KEY.public], ORIGIN) == HEADS[0]
+    assert signed_heads(await kept.latest(None), [KEY.public], ORIGIN) == (HEADS[0],)
 
 
 @pytest.mark.parametrize(

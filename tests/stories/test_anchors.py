@@ -5,8 +5,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from bot.anchoring import EVERY, believed
+from bot.anchoring import EVERY
 from bot.anchors.directory import Directory
+from bot.audit.held import signed_heads
 from bot.core.request import Phase
 from bot.ledger import checkpoint
 from bot.ledger.checkpoint import Checkpoint, short
@@ -180,7 +181,7 @@ async def test_what_each_anchor_keeps_is_known(s: Story) -> None:
     newest = kept(s)[-1]
     assert (found.anchor, found.size, found.root) == ("channel", newest.size, newest.root)
     assert found.place == ANCHORS
-    head = believed([found.signed], s.w.bot.anchoring.known, ORIGIN)
+    (head,) = signed_heads([found.signed], s.w.bot.anchoring.known, ORIGIN)
     assert head == newest
 
 

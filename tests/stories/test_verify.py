@@ -16,7 +16,7 @@ from bot.core.events import Queried
 from bot.ledger.checkpoint import Checkpoint
 from bot.ledger.entry import LedgerBroken
 from bot.ledger.note import SigningKey
-from bot.ledger.verify import Verified
+from bot.ledger.verify import Kept, Verified
 from bot.ports import AnchorError, Consistency, Contradicted, Published, SeenMore
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Error
@@ -124,7 +124,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Until it is set, the reading of everything takes."""
     go = threading.Event()
 
-    def verify_trail(tx: Tx, against: Sequence[watching.Kept]) -> Verified:
+    def verify_trail(tx: Tx, against: Sequence[Kept]) -> Verified:
         assert go.wait(30)
         return real(tx, against)
 

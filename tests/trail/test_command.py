@@ -278,3 +278,51 @@ def test_the_root_is_the_checkpoints(house: House) -> None:
     root = (house.export / "checkpoint").read_text().split("\n")[2]
     assert f"root {root}" in house.verify().text
     assert f"root {root}" in house.verify(house.export).text
+
+
+# --- what the anchors give back -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def shelf(house: House, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an anchor that keeps a checkpoint over all there is."""
+    shelf = house.folder / "shelf"
+    (shelf / "2026-11-24").mkdir(parents=True)
+    house.exported()
+    size = (house.export / "checkpoint").read_text().split("\n")[1]
+    house.keep(f"shelf/2026-11-24/{size}")
+    monkeypatch.setenv("NOLONE_ANCHORS", "directory")
+    monkeypatch.setenv("ANCHOR_DIRECTORY_PATH", str(shelf))
+    return shelf
+
+
+def test_the_database_is_held_against_what_its_anchors_give_back(house: House, shelf: Path) -> None:
+    done = house.verify()
+    assert done.code == 0
+    assert "It agrees with what directory keeps, over" in done.text
+    assert "held against nothing" not in done.text
+    last = house.rows("SELECT max(seq) FROM entries")[0][0]
+    house.tamper(
+        f"DELETE FROM openings WHERE seq = {last}",
+        f"DELETE FROM entries WHERE seq = {last}",
+        f"DELETE FROM tree WHERE (idx + 1) << level >= {last}",
+    )
+    done = house.verify()
+    assert done.code == 1
+    assert "checkpoint ahead of the log: what directory keeps is over" in done.text
+
+
+def test_an_anchor_that_cannot_be_read_is_said_and_is_no_fault_of_the_trail(
+    house: House, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANCHOR_DIRECTORY_PATH", str(shelf / "gone"))
+    done = house.verify()
+    assert done.code == 0
+    assert "directory: it could not be read" in done.text
+
+
+def test_anchors_need_a_key_to_be_believed_by(house: House, shelf: Path) -> None:
+    done = house.run("audit", "verify", key="")
+    assert done.code == 2
+    assert "NOLONE_SIGNING_KEY_FILE is not set" in done.text
+    assert house.run("audit", "verify", "--vkey", house.vkey, key="").code == 0

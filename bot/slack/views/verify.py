@@ -2,7 +2,8 @@
 
 import re
 
-from bot.audit.watching import Found, Held, Run, Since
+from bot.audit.held import Held
+from bot.audit.watching import Found, Run, Since
 from bot.core.text import one_line
 from bot.ledger.note import rebase64
 from bot.ledger.verify import Fault, Finding
