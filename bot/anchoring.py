@@ -6,6 +6,7 @@ or set back to an older state, is found here, and stays without anchors until so
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -74,6 +75,13 @@ class Anchoring:
             await self.round()
             idle = self._engine.clock.now() + EVERY
             await self._engine.clock.wait(min(self._due.values(), default=idle), self._wake)
+
+    async def finish(self, within: float) -> None:
+        """Bring what is new to every anchor before the bot stops, as far as that takes `within` (s)."""
+        self._due.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self.round()
 
     async def round(self) -> None:
         """Bring what is new to each anchor whose time it is."""

@@ -36,6 +36,7 @@ from bot.worker import Worker
 log = logging.getLogger(__name__)
 
 DRAIN_WITHIN = 4.0  # s for what is still to be answered at the end, first to Slack, then to people
+PUBLISH_AT_THE_END = 1.5  # s for the last checkpoint
 RELOAD_EVERY = 10_000  # ms between two looks at the policy file
 
 
@@ -151,6 +152,7 @@ async def bot(
         await watch.close()
         for task in (working, publishing):
             task.cancel()
+        await anchoring.finish(PUBLISH_AT_THE_END)
         # whoever runs the bot has heard what ended one of them before
         await asyncio.gather(working, publishing, return_exceptions=True)
         await client.session.close()

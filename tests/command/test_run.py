@@ -121,6 +121,23 @@ async def test_a_running_bot_leaves_checkpoints_that_hold_the_trail(
     assert await stopped(running) == 0
 
 
+async def test_the_last_thing_that_a_bot_does_is_anchored(installed: Installation) -> None:
+    assert await (await bot("migrate")).wait() == 0
+    running = await bot("run")
+    url = await address(running)
+    installed.slack.deliver_to(f"{url}/slack/events")
+    anchors = installed.folder / "anchors"
+    async with asyncio.timeout(20):
+        while not [p for p in anchors.rglob("*") if p.is_file()]:
+            await asyncio.sleep(0.05)
+    manager = installed.slack.as_user("U09MANAGER")
+    for query in ("help", "state:vetoed"):  # an entry each, within the minute
+        assert (await manager.command("/audit", query, channel="C02REV")).status == 200
+    assert await stopped(running) == 0
+    newest = max(int(p.name) for p in anchors.rglob("*") if p.is_file())
+    assert newest == 3  # the policy, and the two
+
+
 async def test_a_bot_that_was_set_back_says_so_and_publishes_nothing(
     installed: Installation,
 ) -> None:
