@@ -168,6 +168,9 @@ async def _live(around: Surroundings, death: Death, told: Connection) -> None:
         )
         platforms = {there.name: there}
         policy = policyfile.load(POLICY, platforms=facts_of(platforms))
+        # without anchors, whose work is between no two steps of a request: see the stories about them
+        alone = policy.channels.model_copy(update={"anchors": None})
+        policy = policy.model_copy(update={"channels": alone})
         made = await stack.enter_async_context(
             bot(settings, store=store, clock=clock, platforms=platforms, policy=policy)
         )

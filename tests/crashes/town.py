@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -82,15 +83,18 @@ class Town:
 
     async def _again(self) -> None:
         """It died, as it was to; start it again."""
-        assert await self._ended() == -signal.SIGKILL
+        code = await self._ended()
+        assert code == -signal.SIGKILL, f"it did not die as it was to: {code}"
         self.deaths += 1
         assert self.deaths < 100, "it gets no further"
         await self.start()
 
     async def _ended(self) -> int | None:
         process = self._process
-        assert process is not None
-        await asyncio.to_thread(process.join, PATIENCE)
+        assert process is not None, "there is no life to end"
+        # only waited for in a thread: how it ended can be read once, and whoever starts a process
+        # in this one reads it for all that have ended
+        await asyncio.to_thread(wait, [process.sentinel], PATIENCE)
         code = process.exitcode
         if code is not None:
             process.close()
@@ -99,7 +103,7 @@ class Town:
 
     async def stop(self) -> int | None:
         """SIGTERM; the exit code."""
-        assert self._process is not None
+        assert self._process is not None, "there is no life to stop"
         self._process.terminate()
         return await self._ended()
 
