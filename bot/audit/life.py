@@ -248,9 +248,11 @@ def _reach(known: Snapshot) -> str:
 def _terms(terms: Terms) -> str:
     approvals = f"{terms.approvals} approval{'' if terms.approvals == 1 else 's'}"
     including = "".join(f", {n} of {group}" for group, n in terms.including)
+    strict = ", once an anchor keeps its quorum" if terms.strict else ""
     return (
         f"tier {terms.tier}: {approvals}{including}; cool-off {spelled(terms.cool_off)};"
-        f" {spelled(terms.open_for)} to reach quorum; {spelled(terms.run_within)} to run ({terms.why})"
+        f" {spelled(terms.open_for)} to reach quorum; {spelled(terms.run_within)} to run{strict}"
+        f" ({terms.why})"
     )
 
 

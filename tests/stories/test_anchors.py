@@ -20,6 +20,7 @@ from bot.store.tx import Tx
 from stories.telling import (
     AGENT,
     LENA,
+    MAX,
     MINUTE,
     PRESIDENT,
     SECOND,
@@ -61,6 +62,8 @@ async def test_a_checkpoint_over_the_quorum_is_kept_before_the_start(s: Story) -
     (reached,) = [seq for seq, event in events if event.kind == "QuorumReached"]
     assert kept(s)[-1].size >= reached
     assert kept(s)[-1].root == await root(s, kept(s)[-1].size)
+    await s.type(MAX, id, command="/audit")
+    assert "to run, once an anchor keeps its quorum" in text_of(s.ws.ephemerals(MAX)[-1])
     await s.skip(30 * MINUTE)
     assert await s.phase() is Phase.EXECUTED
 
