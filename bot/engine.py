@@ -36,7 +36,8 @@ from bot.core.subject import Snapshot, SubjectId
 from bot.known import Known
 from bot.ledger.entry import EntryTooLong
 from bot.ports import Clock, Directory, Platform, PlatformError
-from bot.store import scripts
+from bot.store import ledger
+from bot.store.facts import complete, holder_of
 from bot.store.tx import Duplicate, Stale, Tx
 
 T = TypeVar("T")
@@ -116,7 +117,7 @@ class Engine:
         self._put_in_force(adopted)
 
     async def _adopted(self) -> list[PolicyAdopted]:
-        stream = await self.store.run(lambda tx: scripts.events(tx, scripts.POLICY))
+        stream = await self.store.run(lambda tx: ledger.events(tx, ledger.POLICY))
         return [event for _, event in stream if isinstance(event, PolicyAdopted)]
 
     def _put_in_force(self, adopted: list[PolicyAdopted]) -> None:
@@ -183,38 +184,38 @@ class Engine:
         now = self.clock.now()
         request = before
         if before is not None:
-            request = scripts.request(tx, before.id, before)
+            request = ledger.request(tx, before.id, before)
             if request is not None and request.version != before.version:
                 raise Stale(before.id)  # the facts were gathered for another state
         if delivery is not None:
-            scripts.once(tx, delivery, now)
+            ledger.once(tx, delivery, now)
         subject = command.subject if isinstance(command, File) else None
         if subject is not None:
             self._expire_holder(tx, subject, facts, now)
-        complete = scripts.complete(tx, facts, request, subject, command.by, now)
-        events = decide(request, command, complete, now)
+        whole = complete(tx, facts, request, subject, command.by, now)
+        events = decide(request, command, whole, now)
         match command:
             case File() | Restore():
-                stream, request = complete.next_id, None
+                stream, request = whole.next_id, None
             case Query() | EraseQueries() | Export() | Unmask():
-                stream = scripts.AUDIT
+                stream = ledger.AUDIT
             case AdoptPolicy():
-                stream = scripts.POLICY
+                stream = ledger.POLICY
             case _:
                 stream = command.request
-        after = scripts.append(tx, stream, request, events)
-        return Done(after, tuple(events), complete, now), after
+        after = ledger.append(tx, stream, request, events)
+        return Done(after, tuple(events), whole, now), after
 
     def _expire_holder(self, tx: Tx, subject: SubjectId, facts: Facts, now: int) -> None:
         """A request that holds the subject, and whose time is over, does so no longer."""
-        if (holder := scripts.holder_of(tx, subject)) is None:
+        if (holder := holder_of(tx, subject)) is None:
             return
-        held = scripts.request(tx, holder)
+        held = ledger.request(tx, holder)
         try:
             lapsed = decide(held, Expire(holder), facts, now)
         except Refused:
             return
-        scripts.append(tx, holder, held, lapsed)
+        ledger.append(tx, holder, held, lapsed)
 
     async def _before(self, command: Command, anew: bool) -> Request | None:
         """What the facts are gathered for. As the request was left last will do, unless somebody
@@ -228,7 +229,7 @@ class Engine:
     async def request(self, id: str) -> Request | None:
         """The request as it stands."""
         known = self._folded.get(id)
-        found = await self.store.run(lambda tx: scripts.request(tx, id, known))
+        found = await self.store.run(lambda tx: ledger.request(tx, id, known))
         if found is not None:
             self._keep(found)
         return found
@@ -359,16 +360,16 @@ class Engine:
             people = _concerned(request) | ({viewer} if viewer else set())
             facts = await self.around(people, self.policy.channels.review)
             now = self.clock.now()
-            complete = await self.store.run(
+            whole = await self.store.run(
                 partial(_complete_if_current, request, facts, viewer or request.requester, now)
             )
-            if complete is not None:
+            if whole is not None:
                 break
             request = await self.request(id)
         else:
             return None
         facts = replace(
-            complete,
+            whole,
             pinned=self._policies.get(request.pinned.policy),
             waiting=self.waiting.get(id),
         )
@@ -400,10 +401,10 @@ class Engine:
         now = self.clock.now()
 
         def script(tx: Tx) -> Facts:
-            return scripts.complete(tx, facts, request, subject, person, now)
+            return complete(tx, facts, request, subject, person, now)
 
-        complete = await self.store.run(script)
-        return objection(act, request, complete.person(person), complete, now)
+        whole = await self.store.run(script)
+        return objection(act, request, whole.person(person), whole, now)
 
     def forget_group(self, usergroup: str) -> bool:
         """Slack says that a user group changed: read it anew. Whether it is one of ours."""
@@ -416,9 +417,9 @@ class Engine:
 
 def _complete_if_current(request: Request, facts: Facts, by: str, now: int, tx: Tx) -> Facts | None:
     """The complete facts about `request`, unless somebody wrote to it since."""
-    if scripts.version(tx, request.id) != request.version:
+    if ledger.version(tx, request.id) != request.version:
         return None
-    return scripts.complete(tx, facts, request, None, by, now)
+    return complete(tx, facts, request, None, by, now)
 
 
 def _concerned(request: Request | None) -> set[str]:

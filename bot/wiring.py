@@ -28,7 +28,7 @@ from bot.slack.app import slack_app, slack_client
 from bot.slack.background import Background
 from bot.slack.effects import SlackMessenger
 from bot.slack.people import SlackDirectory
-from bot.store import scripts
+from bot.store import ledger, outbox, setting
 from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.web import web_app
 from bot.worker import Worker
@@ -56,17 +56,17 @@ class Bot:
 
 def machine_clock(store: SqliteStore) -> MachineClock:
     """The clock of this machine, whose setting is kept in the database (see MachineClock)."""
-    kept = store.run_now(scripts.clock_setting)
-    newest = store.run_now(scripts.newest)
+    kept = store.run_now(setting.clock_setting)
+    newest = store.run_now(ledger.newest)
     clock = MachineClock(Setting(*kept) if kept else None, newest)
-    store.run_now(lambda tx: scripts.keep_clock_setting(tx, *clock.setting))
+    store.run_now(lambda tx: setting.keep_clock_setting(tx, *clock.setting))
     return clock
 
 
 def visiting_clock(store: SqliteVisit) -> MachineClock:
     """The clock that the bot on this database goes by, for whoever looks in from outside."""
-    kept = store.run_now(scripts.clock_setting)
-    newest = store.run_now(scripts.newest)
+    kept = store.run_now(setting.clock_setting)
+    newest = store.run_now(ledger.newest)
     return MachineClock(Setting(*kept) if kept else None, newest)
 
 
@@ -133,7 +133,7 @@ async def bot(
 
     async def ready() -> list[str]:
         wrong = [f"anchor {trouble}" for trouble in anchoring.troubles]
-        for row in await store.run(scripts.backlog):
+        for row in await store.run(outbox.backlog):
             if row["error"]:
                 what = f"{row['what']} of {row['stream']}/{row['seq']}"
                 wrong.append(f"{what} is not delivered: {row['error']}")

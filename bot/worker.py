@@ -28,8 +28,8 @@ from bot.core.subject import AccountState, Observed
 from bot.engine import Engine
 from bot.ledger.entry import LedgerBroken
 from bot.ports import Fate, Messenger, NotDelivered, Platform, PlatformError
-from bot.store import scripts
-from bot.store.scripts import Task
+from bot.store import due, ledger, outbox
+from bot.store.outbox import Task
 from bot.store.tx import StoreError, Tx
 
 log = logging.getLogger(__name__)
@@ -60,24 +60,24 @@ class Worker:
         engine.committed.append(lambda done: self.wake.set())
 
     async def run(self) -> None:
-        await self.engine.store.run(scripts.free_leases)
+        await self.engine.store.run(due.free_leases)
         now = self.engine.clock.now()
-        await self.engine.store.run(lambda tx: scripts.forget_deliveries(tx, now))
+        await self.engine.store.run(lambda tx: ledger.forget_deliveries(tx, now))
         try:
             while self._stopped_by is None:
                 self.wake.clear()
                 try:
                     await self.round()
-                    due = await self.engine.store.run(scripts.next_event)
+                    at = await self.engine.store.run(due.next_event)
                 except StoreError as e:  # the disk is full, perhaps: it is looked at again
                     log.error("%s", e)
-                    due = self.seen_at + WAIT_AGAIN
+                    at = self.seen_at + WAIT_AGAIN
                 anyway = self.seen_at + LOOK_ANYWAY
-                if len(self._running) >= AT_ONCE or due is None:
-                    due = anyway  # if it is full, one of them wakes us when it ends
+                if len(self._running) >= AT_ONCE or at is None:
+                    at = anyway  # if it is full, one of them wakes us when it ends
                 else:  # nothing of that instant is left to begin
-                    due = min(max(due, self.seen_at + 1), anyway)
-                await self.engine.clock.wait(due, self.wake)
+                    at = min(max(at, self.seen_at + 1), anyway)
+                await self.engine.clock.wait(at, self.wake)
             raise self._stopped_by
         finally:
             for task in self._running:
@@ -96,7 +96,7 @@ class Worker:
 
         def take(tx: Tx) -> tuple[list[str], list[Task]]:
             until = now + LEASE
-            return scripts.due_requests(tx, now, until), scripts.lease(tx, now, until, room)
+            return due.due_requests(tx, now, until), outbox.lease(tx, now, until, room)
 
         ids, tasks = await self.engine.store.run(take, durable=False)  # see free_leases
         for id in ids:
@@ -159,7 +159,7 @@ class Worker:
         current = await self.engine.request(id)
         if current is not None and current.version == request.version and again is not None:
             at = again
-            await self.engine.store.run(lambda tx: scripts.look_again(tx, id, at))
+            await self.engine.store.run(lambda tx: due.look_again(tx, id, at))
 
     async def _give(self, command: Start | Expire | Record | Recheck) -> str | None:
         """The reason if it was refused."""
@@ -177,18 +177,18 @@ class Worker:
 
     async def _refresh_card(self, id: str) -> None:
         now = self.engine.clock.now()
-        await self.engine.store.run(lambda tx: scripts.refresh_card(tx, id, now))
+        await self.engine.store.run(lambda tx: outbox.refresh_card(tx, id, now))
         self.wake.set()
 
     async def look_now(self, id: str) -> None:
         """Look at a request at once, whatever it waits for."""
         now = self.engine.clock.now()
-        await self.engine.store.run(lambda tx: scripts.look_again(tx, id, now))
+        await self.engine.store.run(lambda tx: due.look_again(tx, id, now))
         self.wake.set()
 
     async def people_changed(self) -> None:
         """Judge everything open anew, and show it: who may decide has changed."""
-        for id in await self.engine.store.run(scripts.still_open):
+        for id in await self.engine.store.run(due.still_open):
             request = await self.engine.request(id)
             if request is not None and request.phase(self.engine.clock.now()) in WAITING:
                 await self._give(Recheck(id))
@@ -225,9 +225,9 @@ class Worker:
     async def _export(self, task: Task) -> None:
         """Make the file that was asked for, and record it: then it is sent."""
         now = self.engine.clock.now()
-        if not await self.engine.store.run(lambda tx: scripts.trying(tx, task, now)):
+        if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now)):
             return
-        event = await self.engine.store.run(lambda tx: scripts.event_at(tx, task.seq))
+        event = await self.engine.store.run(lambda tx: ledger.event_at(tx, task.seq))
         assert isinstance(event, Queried)
         try:
             command = await self._exports.command(event)
@@ -242,14 +242,14 @@ class Worker:
             else:
                 until, text = self.engine.clock.now() + RETRY_MOST, str(e)
                 await self.engine.store.run(
-                    lambda tx: scripts.put_off(tx, task, until, text, tried=False)
+                    lambda tx: outbox.put_off(tx, task, until, text, tried=False)
                 )
                 return
-        await self.engine.store.run(lambda tx: scripts.finish(tx, task))
+        await self.engine.store.run(lambda tx: outbox.finish(tx, task))
 
     async def _deliver(self, task: Task) -> None:
         now = self.engine.clock.now()
-        if not await self.engine.store.run(lambda tx: scripts.trying(tx, task, now)):
+        if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now)):
             return
         try:
             async with asyncio.timeout(WORK_WITHIN):
@@ -259,30 +259,30 @@ class Worker:
         except NotDelivered as e:
             if e.final:
                 log.warning("%s of %s/%s: %s", task.what, task.stream, task.seq, e)
-                await self.engine.store.run(lambda tx: scripts.finish(tx, task))
+                await self.engine.store.run(lambda tx: outbox.finish(tx, task))
                 return
             pause = max(e.retry_after_ms, min(1000 * 2 ** min(task.attempts, 6), RETRY_MOST))
             if e.retry_after_ms:
                 pause = e.retry_after_ms
             until, unclear, text = self.engine.clock.now() + pause, e.unclear, str(e)
             await self.engine.store.run(
-                lambda tx: scripts.put_off(tx, task, until, text, tried=task.tried or unclear)
+                lambda tx: outbox.put_off(tx, task, until, text, tried=task.tried or unclear)
             )
             return
         except TimeoutError:
             until = self.engine.clock.now() + 1000
             await self.engine.store.run(
-                lambda tx: scripts.put_off(tx, task, until, "Slack did not answer", tried=True)
+                lambda tx: outbox.put_off(tx, task, until, "Slack did not answer", tried=True)
             )
             return
-        await self.engine.store.run(lambda tx: scripts.finish(tx, task, post))
+        await self.engine.store.run(lambda tx: outbox.finish(tx, task, post))
         if task.stream in self.engine.waiting:
             await self.look_now(task.stream)
 
     async def _execute(self, task: Task) -> None:
         """Carry out the order that the row's event holds; the same way after a crash."""
         deadline = time.monotonic() + WORK_WITHIN
-        event = await self.engine.store.run(lambda tx: scripts.event_at(tx, task.seq))
+        event = await self.engine.store.run(lambda tx: ledger.event_at(tx, task.seq))
         assert isinstance(event, ExecutionStarted)
         request = await self.engine.request(task.stream)
         execution = request.execution if request else None
@@ -292,7 +292,7 @@ class Worker:
                 return  # the lease was lost: whoever has it now goes on
             if await self._give(Record(task.stream, event.attempt, finding)) is not None:
                 return  # the row stays, and is worked off again when its lease ends
-        await self.engine.store.run(lambda tx: scripts.finish(tx, task))
+        await self.engine.store.run(lambda tx: outbox.finish(tx, task))
 
     async def _carry_out(self, task: Task, order: Order, deadline: float) -> Finding | None:
         platform = self.engine.platforms.get(order.subject.platform)
@@ -314,7 +314,7 @@ class Worker:
         if task.tried and not capability.idempotent:
             return Unclear("it may have been sent, and this platform must not be sent it twice")
         now = self.engine.clock.now()
-        if not await self.engine.store.run(lambda tx: scripts.trying(tx, task, now)):
+        if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now)):
             return None
         if time.monotonic() > deadline:
             return None  # frozen for longer than the lease: the row is no longer ours

@@ -11,7 +11,7 @@ from bot.audit.watching import Verify
 from bot.core.actions import ActionKind, Outcome
 from bot.core.duration import DAY
 from bot.core.request import Phase, Request
-from bot.store import audit, scripts
+from bot.store import audit, ledger, outbox
 from bot.store.audit import Head
 from bot.store.tx import Tx
 
@@ -207,7 +207,7 @@ def _stats(tx: Tx, query: Query, now: int) -> Stats:
 
 
 def _life(tx: Tx, id: str, now: int, page: int, page_size: int) -> Life | Nothing:
-    request = scripts.request(tx, id)
+    request = ledger.request(tx, id)
     if request is None:
         return Nothing(id)
     told = steps(tx, id)
@@ -219,7 +219,7 @@ def _life(tx: Tx, id: str, now: int, page: int, page_size: int) -> Life | Nothin
         steps=told[first : first + page_size],
         page=shown,
         newest=Newest(*audit.newest(tx, id)),
-        card=scripts.post(tx, f"{id}/card"),
+        card=outbox.post(tx, f"{id}/card"),
     )
 
 
@@ -229,7 +229,7 @@ def _page(number: int, total: int, size: int) -> Page:
 
 
 def _line(tx: Tx, id: str, now: int, whose: str | None = None) -> Line:
-    request = scripts.request(tx, id)
+    request = ledger.request(tx, id)
     assert request is not None  # it is in the index, so it is in the ledger
     return _described(tx, request, now, whose)
 

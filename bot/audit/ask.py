@@ -14,7 +14,7 @@ from bot.core.facts import Facts
 from bot.core.rules import Act
 from bot.engine import Engine
 from bot.ports import Clock
-from bot.store import scripts
+from bot.store import ledger
 from bot.store.tx import StoreError, Tx
 
 R = TypeVar("R")
@@ -71,7 +71,7 @@ def ask_on_host(
         found = answer(tx, query, now, page, page_size)
         facts = facts_on_host(tx)
         command = Query(f"{HOST}{user}", found.asked, found.named)
-        scripts.append(tx, scripts.AUDIT, None, decide(None, command, facts, now))
+        ledger.append(tx, ledger.AUDIT, None, decide(None, command, facts, now))
         return found
 
     return store.run_now(script)
@@ -80,7 +80,7 @@ def ask_on_host(
 def facts_on_host(tx: Tx) -> Facts:
     """What is known where neither Slack nor the policy file is asked. Raises StoreError."""
     # the ledger's own policy: the file's may be gone, or not be in force
-    adopted = [e for _, e in scripts.events(tx, scripts.POLICY) if isinstance(e, PolicyAdopted)]
+    adopted = [e for _, e in ledger.events(tx, ledger.POLICY) if isinstance(e, PolicyAdopted)]
     if not adopted:
         raise StoreError("There is no trail yet: the bot has not run on this database.")
     return Facts(origin="", policy=adopted[-1].policy.open, seed=secrets.token_hex(32))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot.audit.erasing import Plan
 from bot.core.text import one_line
 from bot.store.erase import Found
-from bot.store.scripts import AUDIT, POLICY
+from bot.store.ledger import AUDIT, POLICY
 
 NOT_REACHED = """\
 not reached  backups, copies, and exports that were given away;

@@ -8,8 +8,9 @@ from bot.core.decide import Refused, decide
 from bot.core.events import PolicyAdopted
 from bot.core.facts import Facts
 from bot.core.policy import Policy
-from bot.store import erase, scripts
+from bot.store import erase, ledger
 from bot.store.erase import Found
+from bot.store.facts import complete
 from bot.store.tx import StoreError, Tx
 
 _TOLD = 5  # requests that stand in the way
@@ -46,25 +47,25 @@ def erase_on_host(tx: Tx, user: str, name: str, reason: str, now: int) -> Found:
         raise Refused("\n".join(["Nothing was erased.", *newest, *more]))
     if found.queries:
         asked = EraseQueries(by, found.queries, reason)
-        scripts.append(tx, scripts.AUDIT, None, decide(None, asked, _facts(policy), now))
+        ledger.append(tx, ledger.AUDIT, None, decide(None, asked, _facts(policy), now))
     erase.drop_drafts(tx, found)
     return found
 
 
 def _erase(tx: Tx, command: Erase, policy: Policy, now: int) -> str | None:
     """Why the request has to keep its values, if it has to."""
-    request = scripts.request(tx, command.request)
-    facts = scripts.complete(tx, _facts(policy), request, None, command.by, now)
+    request = ledger.request(tx, command.request)
+    facts = complete(tx, _facts(policy), request, None, command.by, now)
     try:
         events = decide(request, command, facts, now)
     except Refused as e:
         return str(e)
-    scripts.append(tx, command.request, request, events)
+    ledger.append(tx, command.request, request, events)
     return None
 
 
 def _policy(tx: Tx) -> Policy:
-    adopted = [e for _, e in scripts.events(tx, scripts.POLICY) if isinstance(e, PolicyAdopted)]
+    adopted = [e for _, e in ledger.events(tx, ledger.POLICY) if isinstance(e, PolicyAdopted)]
     if not adopted:
         raise StoreError("There is no trail yet: the bot has not run on this database.")
     return adopted[-1].policy.open

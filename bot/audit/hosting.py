@@ -20,7 +20,7 @@ from bot.core.decide import decide
 from bot.core.events import Exported, Format
 from bot.ledger.note import SigningKey
 from bot.ports import Clock
-from bot.store import scripts
+from bot.store import ledger
 from bot.store.opened import Between
 from bot.store.trail import Trail
 from bot.store.tx import Tx
@@ -120,7 +120,7 @@ def unmask(host: Host, seq: int, name: str, reason: str) -> str:
         exported = _export_at(tx, seq)
         facts = replace(facts_on_host(tx), exported=exported)
         events = decide(None, Unmask(host.by, seq, name, reason), facts, host.clock.now())
-        scripts.append(tx, scripts.AUDIT, None, events)
+        ledger.append(tx, ledger.AUDIT, None, events)
         assert exported is not None
         assert exported.names is not None
         return dict(exported.names.open.people)[name]
@@ -132,7 +132,7 @@ def _export_at(tx: Tx, seq: int) -> Exported | None:
     found = tx.query("SELECT kind FROM entries WHERE seq = :seq", seq=seq)
     if not found or found[0]["kind"] != "Exported":
         return None
-    event = scripts.event_at(tx, seq)
+    event = ledger.event_at(tx, seq)
     assert isinstance(event, Exported)
     return event
 
@@ -161,8 +161,8 @@ def _record(
 
     def script(tx: Tx) -> int:
         events = decide(None, command, facts_on_host(tx), host.clock.now())
-        scripts.append(tx, scripts.AUDIT, None, events)
-        return scripts.last_seq(tx, scripts.AUDIT)
+        ledger.append(tx, ledger.AUDIT, None, events)
+        return ledger.last_seq(tx, ledger.AUDIT)
 
     return host.store.run_now(script)
 

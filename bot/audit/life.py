@@ -30,7 +30,7 @@ from bot.core.request import Request, evolve
 from bot.core.sealed import Sealed, Words
 from bot.core.subject import Snapshot
 from bot.core.terms import Terms
-from bot.store import audit, scripts
+from bot.store import audit, ledger
 from bot.store.tx import Tx
 
 
@@ -107,7 +107,7 @@ def steps(tx: Tx, id: str) -> tuple[Step, ...]:
     """The story of a request, its restore by another one included."""
     told: list[Step] = []
     request: Request | None = None
-    for _, event in scripts.events(tx, id):
+    for _, event in ledger.events(tx, id):
         assert isinstance(event, RequestEvent)
         request = evolve(request, event)
         said = _told(event, request)

@@ -27,7 +27,7 @@ from bot.slack.verifying import Verifying
 from bot.slack.views import audit as audit_view
 from bot.slack.views import file as file_form
 from bot.slack.views import forms, home
-from bot.store import scripts
+from bot.store import due
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ def _one_of(*names: str) -> re.Pattern[str]:
 async def _publish_home(engine: Engine, client: AsyncWebClient, person: str) -> None:
     if await engine.objection(Act.LOOK, person) is not None:
         return
-    ids = await engine.store.run(scripts.still_open)
+    ids = await engine.store.run(due.still_open)
     rows = []
     for id in ids[: home.SHOWN]:
         judged = await engine.assessment(id, person)

@@ -17,7 +17,7 @@ from bot.slack.views.card import parse_more
 from bot.slack.views.common import Block, typed, when
 from bot.slack.views.ids import Ref
 from bot.slack.views.told import answered, thread
-from bot.store import scripts
+from bot.store import ledger
 
 FORGED = "This button is not one of ours, or is broken: nothing was changed."
 
@@ -175,7 +175,7 @@ class Clicks:
     async def _story(self, id: str) -> Sequence[str]:
         request: Request | None = None
         lines = []
-        for _, event in await self._engine.store.run(lambda tx: scripts.events(tx, id)):
+        for _, event in await self._engine.store.run(lambda tx: ledger.events(tx, id)):
             assert isinstance(event, RequestEvent)
             request = evolve(request, event)
             lines.append(f"{when(event.at)} · {thread(request, event)}")

@@ -21,7 +21,7 @@ from bot.slack.views import audit as audit_view
 from bot.slack.views.common import button, escape, section
 from bot.slack.views.ids import ref, request_id
 from bot.slack.views.told import status_line
-from bot.store import scripts
+from bot.store import due
 
 HELP = """\
 *`/request-deactivate HANDLE`* looks an account up and opens a form; nothing is filed until you submit it.
@@ -74,7 +74,7 @@ class Commands:
             return _reply(why)
         if name:
             return await self._one(name)
-        ids = await self._engine.store.run(scripts.still_open)
+        ids = await self._engine.store.run(due.still_open)
         lines = [await self._line(id) for id in ids[:SHOWN]]
         if len(ids) > SHOWN:
             lines.append(f"… and {len(ids) - SHOWN} more.")

@@ -28,7 +28,7 @@ from bot.slack.files import Files
 from bot.slack.trouble import error_of, pause_of, status_of
 from bot.slack.views import card, coming, told
 from bot.slack.views.common import Blocks, context, section
-from bot.store import scripts, tree
+from bot.store import ledger, outbox, tree
 
 Message = dict[str, Any]
 Method = Callable[..., Coroutine[Any, Any, AsyncSlackResponse]]
@@ -93,9 +93,9 @@ class SlackMessenger:
         judged = await self._engine.assessment(id)
         assert judged is not None
         a, _, _ = judged
-        mark = await self._mark(await self._engine.store.run(lambda tx: scripts.last_seq(tx, id)))
+        mark = await self._mark(await self._engine.store.run(lambda tx: ledger.last_seq(tx, id)))
         text, blocks = card.render(a, self._engine.reversibility(a.request), mark)
-        post = await self._engine.store.run(lambda tx: scripts.post(tx, key))
+        post = await self._engine.store.run(lambda tx: outbox.post(tx, key))
         if post is not None:
             try:
                 await self._call(
@@ -110,7 +110,7 @@ class SlackMessenger:
             except NotDelivered as e:
                 if str(e) != "message_not_found":
                     raise
-                await self._engine.store.run(lambda tx: scripts.forget_post(tx, key))
+                await self._engine.store.run(lambda tx: outbox.forget_post(tx, key))
                 text = f"{text} (The card before this one was deleted in Slack.)"
                 blocks.append(section("_The card before this one was deleted in Slack._"))
         channel = self._policy.channels.review
@@ -141,7 +141,7 @@ class SlackMessenger:
     async def _story(self, stream: str, seq: int) -> tuple[Request, Any]:
         """The request as it was right after the event at `seq`, and that event."""
         request: Request | None = None
-        for at, event in await self._engine.store.run(lambda tx: scripts.events(tx, stream)):
+        for at, event in await self._engine.store.run(lambda tx: ledger.events(tx, stream)):
             assert isinstance(event, RequestEvent)
             request = evolve(request, event)
             if at == seq:
@@ -150,7 +150,7 @@ class SlackMessenger:
 
     async def _thread(self, key: str, stream: str, seq: int, look: bool) -> Post | None:
         request, event = await self._story(stream, seq)
-        parent = await self._engine.store.run(lambda tx: scripts.post(tx, f"{stream}/card"))
+        parent = await self._engine.store.run(lambda tx: outbox.post(tx, f"{stream}/card"))
         if parent is None:
             raise NotDelivered("the card is not in Slack yet", retry_after_ms=500)
         channel, ts = parent
@@ -158,7 +158,7 @@ class SlackMessenger:
         if isinstance(event, Filed | Reopened | QuorumReached) and request.pinned.approvals > 0:
             text += self._mentions()
         blocks = [section(text), context(await self._mark(seq))]
-        before = await self._engine.store.run(lambda tx: scripts.post(tx, key))
+        before = await self._engine.store.run(lambda tx: outbox.post(tx, key))
         if before is not None:  # asked for again: it reads otherwise now
             return await self._retell(Post(*before), text, blocks)
         if look and (found := await self._find(key, channel, event.at, ts)) is not None:
@@ -181,7 +181,7 @@ class SlackMessenger:
             # this request could be told
             card_key = f"{stream}/card"
             again = await self._card(card_key, stream, look=False)
-            await self._engine.store.run(lambda tx: scripts.keep_post(tx, card_key, again, seq))
+            await self._engine.store.run(lambda tx: outbox.keep_post(tx, card_key, again, seq))
             raise NotDelivered("the card was deleted in Slack", retry_after_ms=1000) from e
 
     async def _retell(self, post: Post, text: str, blocks: Blocks) -> Post:
@@ -218,7 +218,7 @@ class SlackMessenger:
             raise NotDelivered(str(e), final=True) from e
 
     async def _file(self, key: str, seq: int, to: str, look: bool) -> Post | None:
-        event = await self._engine.store.run(lambda tx: scripts.event_at(tx, seq))
+        event = await self._engine.store.run(lambda tx: ledger.event_at(tx, seq))
         assert isinstance(event, Exported)
         try:
             if await self._files.send(key, event, seq, to, look):
@@ -233,7 +233,7 @@ class SlackMessenger:
             raise NotDelivered(str(e), final=True) from e
 
     async def _channel(self, key: str, seq: int, look: bool) -> Post | None:
-        event = await self._engine.store.run(lambda tx: scripts.event_at(tx, seq))
+        event = await self._engine.store.run(lambda tx: ledger.event_at(tx, seq))
         assert isinstance(event, PolicyAdopted)
         if not event.changes.open.text:
             return None  # the first policy changes nothing

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bot.store import scripts
+from bot.store import drafts, ledger
 from bot.store.tx import Tx
 
 # the fields
@@ -81,7 +81,7 @@ def elsewhere(tx: Tx, found: Found) -> tuple[str, ...]:
 
 def drop_drafts(tx: Tx, found: Found) -> None:
     for view_id in found.drafts:
-        scripts.drop_draft(tx, view_id)
+        drafts.drop_draft(tx, view_id)
 
 
 _TEXTS = "FROM entries e JOIN openings o USING (seq) JOIN json_tree(o.value) t"
@@ -135,7 +135,7 @@ def _queries(tx: Tx, naming: re.Pattern[str]) -> Iterator[int]:
     for seq, text in tx.each(
         f"SELECT e.seq, t.atom {_TEXTS} WHERE t.type = 'text' AND e.stream = :audit"
         " AND o.field = :query",
-        audit=scripts.AUDIT,
+        audit=ledger.AUDIT,
         query=QUERY,
     ):
         if naming.search(text.casefold()):

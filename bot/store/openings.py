@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bot.core.sealed import commitment
 from bot.ledger.verify import Fault, Finding
-from bot.store import scripts
+from bot.store import ledger
 from bot.store.erase import QUERY, STAYS
 from bot.store.tx import Tx
 
@@ -60,7 +60,7 @@ class Openings:
             self.erasures += 1
             if kind == "Erased":
                 self._requests[stream] = version, seq
-            elif stream == scripts.AUDIT:
+            elif stream == ledger.AUDIT:
                 named = json.loads(body)["data"]["entries"]
                 self._queries |= {n: seq for n in named if n < seq}
 
@@ -68,7 +68,7 @@ class Openings:
         self, seq: int, stream: str, version: int, fields: dict[str, object]
     ) -> dict[str, int]:
         """Which of an entry's fields are erased, each with the seq of the entry that says so."""
-        if stream == scripts.AUDIT:
+        if stream == ledger.AUDIT:
             by = self._queries.get(seq)
             return {} if by is None or QUERY not in fields else {QUERY: by}
         last, by = self._requests.get(stream, (0, 0))

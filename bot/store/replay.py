@@ -15,7 +15,8 @@ from bot.core.events import Event, RequestEvent
 from bot.core.request import Request, evolve
 from bot.ledger.entry import Entry, LedgerBroken, Opening, read
 from bot.ledger.verify import Fault, Finding
-from bot.store import scripts
+from bot.store import ledger
+from bot.store.index import index
 from bot.store.migrations import migrations
 from bot.store.sqlite import SqliteTx
 from bot.store.tx import Stale, Tx
@@ -55,12 +56,12 @@ def replay(tx: Tx) -> Iterator[Finding]:
     """The first difference of each table."""
     with scratch() as into:
 
-        def index(
+        def enter(
             before: Request | None, entry: Entry, event: Event, openings: Sequence[Opening]
         ) -> Request | None:
-            return scripts.index(into, before, [(entry.seq, event, openings)])
+            return index(into, before, [(entry.seq, event, openings)])
 
-        wrong = _happen(scripts.entries(tx), tx, index)  # the entries themselves are not compared
+        wrong = _happen(ledger.entries(tx), tx, enter)  # the entries themselves are not compared
         if wrong is not None:
             yield wrong
             return
@@ -80,7 +81,7 @@ def again(told: Iterable[Told], into: Tx) -> Finding | None:
     def append(
         before: Request | None, entry: Entry, event: Event, _: Sequence[Opening]
     ) -> Request | None:
-        return scripts.append(into, entry.stream, before, [event])
+        return ledger.append(into, entry.stream, before, [event])
 
     return _happen(told, into, append)
 
@@ -108,8 +109,8 @@ def _happen(told: Iterable[Told], kept: Tx, happen: Happen) -> Finding | None:
 def _before(tx: Tx, entry: Entry) -> Request | None:
     """A request that is not open, as it was before an entry of its stream; None: not there yet."""
     found: Request | None = None
-    if entry.version > 1 and entry.stream not in (scripts.AUDIT, scripts.POLICY):
-        for seq, event in scripts.events(tx, entry.stream):
+    if entry.version > 1 and entry.stream not in (ledger.AUDIT, ledger.POLICY):
+        for seq, event in ledger.events(tx, entry.stream):
             if seq < entry.seq and isinstance(event, RequestEvent):
                 found = evolve(found, event)
     return found

@@ -13,7 +13,7 @@ from bot.audit.query import BadQuery
 from bot.core.commands import Query, Retract, Veto
 from bot.core.decide import Refused
 from bot.core.events import Queried
-from bot.store import scripts
+from bot.store import ledger
 from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.store.tx import StoreError
 
@@ -205,7 +205,7 @@ async def test_where_the_bot_never_ran_there_is_no_trail(tmp_path: Path) -> None
     with pytest.raises(StoreError, match="There is no trail yet"):
         ask_on_host(visit, trail.clock, "alice", "")
     visit.close()
-    assert trail.store.run_now(scripts.newest) == 0
+    assert trail.store.run_now(ledger.newest) == 0
     trail.close()
 
 

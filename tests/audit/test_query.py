@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.audit.query import (
@@ -361,6 +361,7 @@ def test_what_stands_after_the_keyword_may_stand_in_any_order(
 ) -> None:
     first = [t for t in tokens[:1] if t in [*KEYWORDS, "R-12"]]
     rest = tokens[len(first) :]
+    assume(first or not {*KEYWORDS, "R-12"} & set(rest))  # else it is the keyword that moves
 
     def read(rest: list[str]) -> object:
         try:

@@ -30,7 +30,7 @@ from bot.core.decide import Refused
 from bot.core.events import Approved, Event, Queried, Vetoed
 from bot.core.request import Phase, Request, evolve
 from bot.ledger.verify import Fault
-from bot.store import scripts
+from bot.store import ledger, outbox
 from bot.store.migrations import migrations
 from bot.store.trail import verify_trail
 from bot.store.tx import Tx
@@ -48,7 +48,7 @@ def figures(trail: Trail, since: int = START, until: int | None = None) -> Stats
 def card_posted(trail: Trail, id: str, at: int) -> None:
     """Slack names a message by the second in which it was posted."""
     ts = f"{at // 1000}.{at % 1000:03d}100"
-    trail.store.run_now(lambda tx: scripts.keep_post(tx, f"{id}/card", ("C02REV", ts), 1))
+    trail.store.run_now(lambda tx: outbox.keep_post(tx, f"{id}/card", ("C02REV", ts), 1))
 
 
 # --- percentiles -----------------------------------------------------------------------------
@@ -138,10 +138,10 @@ class Generated:
 
     def keep_posts(self, id: str) -> None:
         """What waits is brought to Slack; the card keeps the name that it has."""
-        before = self.trail.store.run_now(lambda tx: scripts.post(tx, f"{id}/card"))
+        before = self.trail.store.run_now(lambda tx: outbox.post(tx, f"{id}/card"))
         self.trail.post_everything()
         if before is not None:
-            self.trail.store.run_now(lambda tx: scripts.keep_post(tx, f"{id}/card", before, 10**6))
+            self.trail.store.run_now(lambda tx: outbox.keep_post(tx, f"{id}/card", before, 10**6))
 
     async def restore(self, id: str) -> None:
         if read(self.trail, id).phase(self.trail.now) is Phase.EXECUTED:
@@ -151,7 +151,7 @@ class Generated:
 
 
 def read(trail: Trail, id: str) -> Request:
-    found = trail.store.run_now(lambda tx: scripts.request(tx, id))
+    found = trail.store.run_now(lambda tx: ledger.request(tx, id))
     assert found is not None
     return found
 
@@ -166,7 +166,7 @@ def by_hand(tx: Tx, since: int, until: int, now: int) -> Stats:
     restores = still_open = overdue = 0
     ids = [row["id"] for row in tx.query("SELECT id FROM requests ORDER BY n")]
     for id in ids:
-        events: list[Event] = [event for _, event in scripts.events(tx, id)]
+        events: list[Event] = [event for _, event in ledger.events(tx, id)]
         request: Request | None = None
         for event in events:
             assert not isinstance(event, Queried)
@@ -182,14 +182,14 @@ def by_hand(tx: Tx, since: int, until: int, now: int) -> Stats:
         if first is not None:
             approved[tier] += 1
             shown = request.filed_at
-            if (post := scripts.post(tx, f"{id}/card")) is not None:
+            if (post := outbox.post(tx, f"{id}/card")) is not None:
                 at = round(float(post[1]) * 1000)
                 shown = at if request.filed_at <= at <= first else shown
             hasty[tier] += first - shown <= HASTY
         if request.action == "restore" and request.phase(now) is Phase.EXECUTED:
             restores += 1
             assert request.undoes is not None
-            undone = scripts.request(tx, request.undoes)
+            undone = ledger.request(tx, request.undoes)
             assert undone is not None
             assert request.ending is not None
             seen_gone = undone.phase(now) is Phase.EXECUTED and undone.ending

@@ -32,7 +32,7 @@ from bot.core.sealed import canonical
 from bot.core.subject import AccountState, Observed, Snapshot, SubjectId
 from bot.engine import Engine
 from bot.sandbox.clock import SandboxClock
-from bot.store import scripts
+from bot.store import ledger, outbox
 from bot.store.sqlite import SqliteStore
 
 START = 1_795_514_400_000  # 2026-11-24T10:00:00Z
@@ -183,9 +183,9 @@ class Trail:
         """Bring what waits in the outbox to Slack, and the orders nowhere."""
 
         def deliver(tx: Any) -> int:
-            tasks = scripts.lease(tx, self.now, self.now + 1, limit=1000)
+            tasks = outbox.lease(tx, self.now, self.now + 1, limit=1000)
             for task in tasks:
-                scripts.finish(tx, task, ("C02REV", f"{task.id}.0"))
+                outbox.finish(tx, task, ("C02REV", f"{task.id}.0"))
             return len(tasks)
 
         while self.store.run_now(deliver):
@@ -254,4 +254,4 @@ class Trail:
 
     def entries(self) -> list[Event]:
         """What was asked, as it stands in the ledger."""
-        return [e for _, e in self.store.run_now(lambda tx: scripts.events(tx, scripts.AUDIT))]
+        return [e for _, e in self.store.run_now(lambda tx: ledger.events(tx, ledger.AUDIT))]

@@ -14,7 +14,7 @@ from statistics import median
 from bot.core.events import Event
 from bot.core.request import Request
 from bot.ledger.entry import read
-from bot.store import scripts
+from bot.store import ledger
 from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.store.tx import Tx
 
@@ -31,7 +31,7 @@ def _events(path: Path, n: int) -> list[Appended]:
     def script(tx: Tx) -> list[Appended]:
         return [
             (entry.stream, read(entry, openings), entry.body)
-            for entry, openings in scripts.entries(tx)
+            for entry, openings in ledger.entries(tx)
         ]
 
     visit = SqliteVisit(path)
@@ -50,7 +50,7 @@ class _Bot:
         stream, event, _ = given
         before = self._requests.get(stream)
         self._requests[stream] = self.store.run_now(
-            lambda tx: scripts.append(tx, stream, before, [event])
+            lambda tx: ledger.append(tx, stream, before, [event])
         )
 
 

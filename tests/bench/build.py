@@ -27,9 +27,9 @@ from bot.core.sealed import canonical
 from bot.core.subject import AccountState, Snapshot, SubjectId
 from bot.core.terms import Terms, restore_at_once, terms_for
 from bot.ledger.entry import write
+from bot.store.ledger import AUDIT
+from bot.store.ledger import POLICY as POLICY_STREAM
 from bot.store.migrations import STEPS, migrations
-from bot.store.scripts import AUDIT
-from bot.store.scripts import POLICY as POLICY_STREAM
 
 from .population import (
     AGENTS,

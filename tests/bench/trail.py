@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot.core.events import Filed
 from bot.ledger.verify import verify
-from bot.store import scripts
+from bot.store import ledger
 from bot.store.migrations import STEPS
 from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.store.trail import Trail, columns
@@ -56,11 +56,11 @@ def multiply(path: Path, stream: str, entries: int) -> None:
                 event.model_copy(update={"request": id}) if isinstance(event, Filed) else event
                 for event in life
             ]
-            scripts.append(tx, id, None, happened)
+            ledger.append(tx, id, None, happened)
         tx.execute("DELETE FROM outbox")
 
     store = SqliteStore(path)
-    life = [event for _, event in store.run_now(lambda tx: scripts.events(tx, stream))]
+    life = [event for _, event in store.run_now(lambda tx: ledger.events(tx, stream))]
     for first in range(1_000, 1_000 + entries // len(life), 500):
         store.run_now(partial(again, first=first, n=500))
     store.close()

@@ -26,7 +26,7 @@ from bot.platforms import demo
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.world import POLICY
 from bot.settings import Settings
-from bot.store import scripts
+from bot.store import outbox
 from bot.store.sqlite import Outcome, Script, SqliteStore
 from bot.store.tx import Tx
 from bot.wiring import bot, facts_of, serve_http
@@ -186,7 +186,7 @@ async def _live(around: Surroundings, death: Death, told: Connection) -> None:
             clock.skip(int(request.query["now"]) - clock.now())
             await made.background.drain(5)
             await made.worker.settled()
-            return web.json_response([dict(row) for row in await store.run(scripts.backlog)])
+            return web.json_response([dict(row) for row in await store.run(outbox.backlog)])
 
         made.web.router.add_post("/settle", settle)
         runner, port = await serve_http(made, "127.0.0.1", 0)

@@ -6,8 +6,9 @@ from bot.core.commands import Command, File, Restore, Start
 from bot.core.decide import decide
 from bot.core.facts import Facts
 from bot.core.request import Request
-from bot.store import scripts
-from bot.store.scripts import Task
+from bot.store import ledger, outbox
+from bot.store.facts import complete
+from bot.store.outbox import Task
 from bot.store.tx import Tx
 from tests.core.build import (
     ANN,
@@ -31,12 +32,12 @@ LEASE = 30_000
 def given(tx: Tx, command: Command, facts: Facts = STANDARD, now: int = NOW) -> Request:
     """The request after `command`."""
     starts = isinstance(command, File | Restore)
-    before = None if isinstance(command, File) else scripts.request(tx, command.request)
+    before = None if isinstance(command, File) else ledger.request(tx, command.request)
     subject = command.subject if isinstance(command, File) else None
-    complete = scripts.complete(tx, facts, before, subject, command.by, now)
-    happened = decide(before, command, complete, now)
-    stream = complete.next_id if starts else command.request
-    after = scripts.append(tx, stream, None if starts else before, happened)
+    whole = complete(tx, facts, before, subject, command.by, now)
+    happened = decide(before, command, whole, now)
+    stream = whole.next_id if starts else command.request
+    after = ledger.append(tx, stream, None if starts else before, happened)
     assert after is not None
     return after
 
@@ -61,9 +62,9 @@ def deliver(store: Connection, now: int = NOW) -> list[Task]:
     done: list[Task] = []
 
     def work_off(task: Task) -> None:
-        store.run_now(lambda tx: scripts.trying(tx, task, now))
+        store.run_now(lambda tx: outbox.trying(tx, task, now))
         where = ("C02REV", f"{len(done)}.0")
-        assert store.run_now(lambda tx: scripts.finish(tx, task, where))
+        assert store.run_now(lambda tx: outbox.finish(tx, task, where))
         done.append(task)
 
     while tasks := [t for t in lease(store, now) if t.what != "execute"]:
@@ -73,7 +74,7 @@ def deliver(store: Connection, now: int = NOW) -> list[Task]:
 
 
 def lease(store: Connection, now: int = NOW, limit: int = 20) -> list[Task]:
-    return store.run_now(lambda tx: scripts.lease(tx, now, now + LEASE, limit))
+    return store.run_now(lambda tx: outbox.lease(tx, now, now + LEASE, limit))
 
 
 def cooling(store: Connection) -> Request:
@@ -88,7 +89,7 @@ def executed(store: Connection) -> Request:
     request = give(store, Start(request.id), now=LATER)
     (order,) = (t for t in lease(store, LATER) if t.what == "execute")
     request = give(store, record(request, seen()), now=LATER)
-    assert store.run_now(lambda tx: scripts.finish(tx, order))
+    assert store.run_now(lambda tx: outbox.finish(tx, order))
     return request
 
 

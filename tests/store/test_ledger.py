@@ -11,7 +11,7 @@ from bot.core.decide import Refused, decide
 from bot.core.facts import Posted
 from bot.core.request import Request
 from bot.ledger.entry import Entry, LedgerBroken, Opening, read
-from bot.store import scripts
+from bot.store import ledger
 from bot.store.tx import Duplicate, Stale, Tx
 from tests.core.build import (
     AGENT,
@@ -33,16 +33,16 @@ from .build import LATER, about, cooling, everything, executed, filed, give, giv
 
 def test_what_was_appended_is_read_back_as_it_was(store: Connection) -> None:
     request = give(store, approve(filed(store), ANN))
-    assert store.run_now(lambda tx: scripts.request(tx, "R-1")) == request
-    kinds = [event.kind for _, event in store.run_now(lambda tx: scripts.events(tx, "R-1"))]
+    assert store.run_now(lambda tx: ledger.request(tx, "R-1")) == request
+    kinds = [event.kind for _, event in store.run_now(lambda tx: ledger.events(tx, "R-1"))]
     assert kinds == ["Filed", "Approved", "QuorumReached"]
 
 
 def test_a_request_folded_before_is_only_folded_on(store: Connection) -> None:
     known = filed(store)
     after = give(store, approve(known, ANN))
-    assert store.run_now(lambda tx: scripts.request(tx, "R-1", known)) == after
-    assert store.run_now(lambda tx: scripts.request(tx, "R-1", after)) is after
+    assert store.run_now(lambda tx: ledger.request(tx, "R-1", known)) == after
+    assert store.run_now(lambda tx: ledger.request(tx, "R-1", after)) is after
 
 
 def test_places_in_the_ledger_have_no_gaps(store: Connection) -> None:
@@ -69,7 +69,7 @@ def test_a_script_that_raises_leaves_nothing(store: Connection) -> None:
     before = everything(store)
 
     def interrupted(tx: Tx) -> None:
-        scripts.once(tx, "click/1", NOW)
+        ledger.once(tx, "click/1", NOW)
         given(tx, approve(request, ANN))
         given(tx, *about("a2"))
         raise Interrupted
@@ -83,7 +83,7 @@ def test_a_script_that_raises_leaves_nothing(store: Connection) -> None:
 def _approval(tx: Tx, before: Request, by: str) -> None:
     """Append what `by`'s approval leads to, as decided for `before` at some time earlier."""
     facts = replace(STANDARD, posted=Posted(card=True))
-    scripts.append(tx, before.id, before, decide(before, approve(before, by), facts, NOW))
+    ledger.append(tx, before.id, before, decide(before, approve(before, by), facts, NOW))
 
 
 def test_who_decided_on_an_older_state_is_stale(store: Connection, second: Connection) -> None:
@@ -116,7 +116,7 @@ def test_of_two_at_the_same_instant_exactly_one_is_first(
                 pool.submit(click, second, request, BOB),
             ]
             assert sorted(c.result() for c in clicks) == [False, True]
-            after = store.run_now(lambda tx, id=request.id: scripts.request(tx, id))
+            after = store.run_now(lambda tx, id=request.id: ledger.request(tx, id))
             assert len(after.approvals) == 1
 
 
@@ -130,13 +130,13 @@ def test_who_was_stale_decides_again_and_is_counted(store: Connection, second: C
         """How many times it took."""
 
         def decided(tx: Tx, seen: Request) -> None:
-            scripts.append(tx, seen.id, seen, decide(seen, approve(seen, by), facts, NOW))
+            ledger.append(tx, seen.id, seen, decide(seen, approve(seen, by), facts, NOW))
 
         together.wait()
         try:
             connection.run_now(lambda tx: decided(tx, known))
         except Stale:
-            current = connection.run_now(lambda tx: scripts.request(tx, known.id))
+            current = connection.run_now(lambda tx: ledger.request(tx, known.id))
             connection.run_now(lambda tx: decided(tx, current))
             return 2
         return 1
@@ -148,7 +148,7 @@ def test_who_was_stale_decides_again_and_is_counted(store: Connection, second: C
             pool.submit(click, second, request, LEE),
         ]
         assert sorted(c.result() for c in clicks) == [1, 2]
-    after = store.run_now(lambda tx: scripts.request(tx, request.id))
+    after = store.run_now(lambda tx: ledger.request(tx, request.id))
     assert {a.by for a in after.approvals} == {ANN, LEE}
     assert after.quorum_at == NOW
 
@@ -162,7 +162,7 @@ def test_two_streams_at_the_same_instant_both_get_a_place(
         together.wait()
         query = Query(MANAGER, f"state:open {n}", 0)
         connection.run_now(
-            lambda tx: scripts.append(tx, scripts.AUDIT, None, decide(None, query, STANDARD, NOW))
+            lambda tx: ledger.append(tx, ledger.AUDIT, None, decide(None, query, STANDARD, NOW))
         )
 
     with ThreadPoolExecutor(2) as pool:
@@ -173,18 +173,18 @@ def test_two_streams_at_the_same_instant_both_get_a_place(
 
 
 def test_a_delivery_counts_once(store: Connection, second: Connection) -> None:
-    store.run_now(lambda tx: scripts.once(tx, "click/U1/approve/1.5", NOW))
+    store.run_now(lambda tx: ledger.once(tx, "click/U1/approve/1.5", NOW))
     for connection in (store, second):
         with pytest.raises(Duplicate):
-            connection.run_now(lambda tx: scripts.once(tx, "click/U1/approve/1.5", NOW))
-    store.run_now(lambda tx: scripts.once(tx, "click/U1/approve/1.6", NOW))
+            connection.run_now(lambda tx: ledger.once(tx, "click/U1/approve/1.5", NOW))
+    store.run_now(lambda tx: ledger.once(tx, "click/U1/approve/1.6", NOW))
 
 
 def test_a_delivery_that_was_refused_is_not_kept(store: Connection) -> None:
     request = filed(store)
 
     def click(tx: Tx, by: str) -> None:
-        scripts.once(tx, "click/1", NOW)
+        ledger.once(tx, "click/1", NOW)
         given(tx, approve(request, by))
 
     with pytest.raises(Refused):
@@ -195,9 +195,9 @@ def test_a_delivery_that_was_refused_is_not_kept(store: Connection) -> None:
 
 
 def test_deliveries_are_forgotten_long_after_they_could_come_again(store: Connection) -> None:
-    for n, at in enumerate((NOW, NOW + 1, NOW + scripts.DELIVERIES_KEPT)):
-        store.run_now(lambda tx, n=n, at=at: scripts.once(tx, f"click/{n}", at))
-    store.run_now(lambda tx: scripts.forget_deliveries(tx, NOW + 1 + scripts.DELIVERIES_KEPT))
+    for n, at in enumerate((NOW, NOW + 1, NOW + ledger.DELIVERIES_KEPT)):
+        store.run_now(lambda tx, n=n, at=at: ledger.once(tx, f"click/{n}", at))
+    store.run_now(lambda tx: ledger.forget_deliveries(tx, NOW + 1 + ledger.DELIVERIES_KEPT))
     assert rows(store, "SELECT key FROM deliveries ORDER BY key") == [("click/1",), ("click/2",)]
 
 
@@ -229,7 +229,7 @@ def test_what_may_have_to_be_erased_stands_beside_the_entry_only(store: Connecti
 def test_an_erased_value_leaves_the_rest_readable(store: Connection) -> None:
     filed(store)
     store.run_now(lambda tx: tx.execute("DELETE FROM openings WHERE field = 'grounds'"))
-    ((_, event),) = store.run_now(lambda tx: scripts.events(tx, "R-1"))
+    ((_, event),) = store.run_now(lambda tx: ledger.events(tx, "R-1"))
     assert event.kind == "Filed"
     assert event.grounds.value is None
     with pytest.raises(LookupError, match="erased"):
@@ -242,7 +242,7 @@ def test_a_value_that_is_not_the_one_sealed_stops_everything(store: Connection) 
         lambda tx: tx.execute("UPDATE openings SET value = '\"x\"' WHERE field = 'grounds'")
     )
     with pytest.raises(LedgerBroken, match="not the one sealed"):
-        store.run_now(lambda tx: scripts.request(tx, "R-1"))
+        store.run_now(lambda tx: ledger.request(tx, "R-1"))
 
 
 def test_the_stored_bytes_are_those_that_were_hashed(store: Connection) -> None:
@@ -254,7 +254,7 @@ def test_the_stored_bytes_are_those_that_were_hashed(store: Connection) -> None:
     ]
     entry = Entry(1, "R-1", 1, body)  # type: ignore[arg-type]
     event = read(entry, openings)
-    assert (seq, event) == (1, store.run_now(lambda tx: scripts.event_at(tx, 1)))
+    assert (seq, event) == (1, store.run_now(lambda tx: ledger.event_at(tx, 1)))
 
 
 # --- one request for each subject ---------------------------------------------------------------
@@ -266,7 +266,7 @@ def test_a_subject_is_held_by_one_request(store: Connection, second: Connection)
     happened = decide(None, file(), held, NOW)
     for connection in (store, second):
         with pytest.raises(Stale):
-            connection.run_now(lambda tx: scripts.append(tx, "R-2", None, happened))
+            connection.run_now(lambda tx: ledger.append(tx, "R-2", None, happened))
     assert rows(store, "SELECT holder FROM claims") == [("R-1",)]
     assert rows(store, "SELECT id FROM requests") == [("R-1",)]
 
@@ -305,14 +305,14 @@ def test_a_restore_that_ends_without_effect_gives_the_subject_back_to_the_unknow
 def test_a_restore_takes_no_subject_that_another_request_holds(store: Connection) -> None:
     executed(store)
     undone = decide(
-        store.run_now(lambda tx: scripts.request(tx, "R-1")),
+        store.run_now(lambda tx: ledger.request(tx, "R-1")),
         Restore(ANN, "R-1", "A mistake."),
         replace(AWAY, next_id="R-3"),
         NOW,
     )
     assert give(store, file()).id == "R-2"
     with pytest.raises(Stale):
-        store.run_now(lambda tx: scripts.append(tx, "R-3", None, undone))
+        store.run_now(lambda tx: ledger.append(tx, "R-3", None, undone))
     assert rows(store, "SELECT holder FROM claims") == [("R-2",)]
 
 

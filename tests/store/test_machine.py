@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bot.store import scripts
-from bot.store.scripts import Task
+from bot.store import due, ledger, outbox
+from bot.store.outbox import Task
 from tests.core.build import NOW
 
 from .backends import BACKENDS
@@ -49,8 +49,8 @@ class Outbox(RuleBasedStateMachine):
         """A card may be wanted anew without news in the ledger; anything else is of an entry."""
         self.seq += news if card else 1
         key = f"{stream}/{lane}/card" if card else f"{stream}/{lane}/{self.seq}"
-        row = scripts._row(key, lane, stream, self.seq, "thread", "", self.now)
-        self.store.run_now(lambda tx: scripts._put(tx, [row]))
+        row = outbox._row(key, lane, stream, self.seq, "thread", "", self.now)
+        self.store.run_now(lambda tx: outbox.put(tx, [row]))
         if key not in self.wanted:
             self.order.setdefault((stream, lane), []).append(key)
         self.wanted[key] = self.seq
@@ -81,7 +81,7 @@ class Outbox(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.store.run_now(scripts.free_leases)
+        self.store.run_now(due.free_leases)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -89,7 +89,7 @@ class Outbox(RuleBasedStateMachine):
         task = data.draw(st.sampled_from(self.held))
         self.held.remove(task)
         newest = dict(rows(self.store, "SELECT id, fence FROM outbox")).get(task.id)
-        done = self.store.run_now(lambda tx: scripts.finish(tx, task, ("C1", str(task.seq))))
+        done = self.store.run_now(lambda tx: outbox.finish(tx, task, ("C1", str(task.seq))))
         assert done == (newest == task.fence)
         if done:
             self.delivered[task.key] = task.seq
@@ -103,14 +103,14 @@ class Outbox(RuleBasedStateMachine):
         task = data.draw(st.sampled_from(self.held))
         self.held.remove(task)
         until = self.now + 500
-        self.store.run_now(lambda tx: scripts.put_off(tx, task, until, "later", tried))
+        self.store.run_now(lambda tx: outbox.put_off(tx, task, until, "later", tried))
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
     def try_it(self, data: st.DataObject) -> None:
         task = data.draw(st.sampled_from(self.held))
         live = task in self.holding()
-        assert self.store.run_now(lambda tx: scripts.trying(tx, task, self.now)) == live
+        assert self.store.run_now(lambda tx: outbox.trying(tx, task, self.now)) == live
 
     @invariant()
     def what_is_wanted_waits_and_nothing_else_does(self) -> None:
@@ -123,8 +123,8 @@ class Outbox(RuleBasedStateMachine):
 
     @invariant()
     def somebody_is_called_while_anything_waits(self) -> None:
-        due = self.store.run_now(scripts.next_event)
-        assert (due is None) == (not self.wanted)
+        at = self.store.run_now(due.next_event)
+        assert (at is None) == (not self.wanted)
 
 
 Outbox.TestCase.settings = settings(
@@ -153,8 +153,8 @@ def test_any_deliveries_each_count_once(arriving: list[tuple[str, int]]) -> None
     with database() as store:
         for who, n in arriving:
             try:
-                store.run_now(lambda tx, who=who, n=n: scripts.once(tx, f"click/{who}/{n}", NOW))
-            except scripts.Duplicate:
+                store.run_now(lambda tx, who=who, n=n: ledger.once(tx, f"click/{who}/{n}", NOW))
+            except ledger.Duplicate:
                 continue
             counted.append((who, n))
     assert counted == list(dict.fromkeys(arriving))

@@ -14,7 +14,7 @@ from threading import Event
 import pytest
 
 from bot.core.request import Request
-from bot.store import migrations, scripts
+from bot.store import ledger, migrations
 from bot.store.sqlite import Outcome, Script, SqliteStore, SqliteVisit
 from bot.store.tx import StoreError, Tx
 from tests.core.build import ANN, NOW, approve
@@ -56,7 +56,7 @@ def test_a_store_that_is_opened_again_goes_on(path: Path) -> None:
     store = SqliteStore(path)
     assert store.pending() == []
     store.migrate()  # changes nothing
-    assert store.run_now(lambda tx: scripts.request(tx, "R-1")) == request
+    assert store.run_now(lambda tx: ledger.request(tx, "R-1")) == request
     store.close()
 
 

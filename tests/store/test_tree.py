@@ -11,7 +11,7 @@ from bot.core.events import Queried
 from bot.core.sealed import Words, seal
 from bot.ledger.entry import LedgerBroken, leaf_hash
 from bot.ledger.tree import Frontier
-from bot.store import migrations, scripts
+from bot.store import ledger, migrations
 from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.store.trail import Trail, verify_trail
 from bot.store.tx import StoreError, Tx
@@ -50,7 +50,7 @@ def test_a_transaction_that_is_undone_leaves_the_tree_as_it_was(store: Connectio
     before = rows(store, "SELECT * FROM tree")
 
     def undone(tx: Tx) -> None:
-        scripts.append(tx, scripts.AUDIT, None, [asked("x")])
+        ledger.append(tx, ledger.AUDIT, None, [asked("x")])
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -92,7 +92,7 @@ def test_the_tree_stays_as_it_is(store: Connection, tampering: str) -> None:
 def test_columns_are_compared_whatever_is_in_them(store: Connection) -> None:
     @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
     def check(by: str) -> None:
-        store.run_now(lambda tx: scripts.append(tx, scripts.AUDIT, None, [asked("x", by)]))
+        store.run_now(lambda tx: ledger.append(tx, ledger.AUDIT, None, [asked("x", by)]))
         assert store.run_now(verify_trail).findings == ()
 
     check()

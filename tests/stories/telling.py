@@ -13,7 +13,7 @@ from bot.sandbox.platform import SandboxPlatform
 from bot.sandbox.slack import FakeSlack, Hand
 from bot.sandbox.slack.records import Message, View
 from bot.sandbox.world import ANCHORS, LOBBY, REVIEW, World
-from bot.store import scripts
+from bot.store import ledger, outbox
 
 START = 1_790_000_000_000  # an instant in 2026
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
@@ -79,7 +79,7 @@ class Story:
         await self.settle()
         for _ in range(60):
             now = self.w.clock.now()
-            rows = await self.w.store.run(scripts.backlog)
+            rows = await self.w.store.run(outbox.backlog)
             due = [row["due_at"] for row in rows if row["due_at"] > now]
             if not due or min(due) > now + 5 * SECOND:
                 return
@@ -228,7 +228,7 @@ class Story:
     # --- what stands in the ledger ------------------------------------------------------------------
 
     async def request(self, id: str = "R-1") -> Request:
-        found = await self.w.store.run(lambda tx: scripts.request(tx, id))
+        found = await self.w.store.run(lambda tx: ledger.request(tx, id))
         assert found is not None
         return found
 
@@ -236,7 +236,7 @@ class Story:
         return (await self.request(id)).phase(self.w.clock.now())
 
     async def events(self, id: str = "R-1") -> list[Event]:
-        return [e for _, e in await self.w.store.run(lambda tx: scripts.events(tx, id))]
+        return [e for _, e in await self.w.store.run(lambda tx: ledger.events(tx, id))]
 
     async def kinds(self, id: str = "R-1") -> list[str]:
         return [e.kind for e in await self.events(id)]

@@ -14,7 +14,7 @@ from bot.ledger.checkpoint import Checkpoint, short
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Error
 from bot.sandbox.world import ANCHORS, ORIGIN, REVIEW, world
-from bot.store import scripts, tree
+from bot.store import ledger, tree
 from bot.store.anchors import Anchored, anchored, keep_anchored
 from bot.store.tx import Tx
 from stories.telling import (
@@ -58,7 +58,7 @@ async def quorum(s: Story) -> str:
 
 async def test_a_checkpoint_over_the_quorum_is_kept_before_the_start(s: Story) -> None:
     id = await quorum(s)
-    events = await s.w.store.run(lambda tx: scripts.events(tx, id))
+    events = await s.w.store.run(lambda tx: ledger.events(tx, id))
     (reached,) = [seq for seq, event in events if event.kind == "QuorumReached"]
     assert kept(s)[-1].size >= reached
     assert kept(s)[-1].root == await root(s, kept(s)[-1].size)
@@ -74,7 +74,7 @@ async def test_a_checkpoint_is_posted_each_minute_while_the_log_grows_and_not_el
     await s.file("@pres1dent")
     await s.skip(EVERY)
     before = len(kept(s))
-    assert kept(s)[-1].size == await s.w.store.run(lambda tx: scripts.last_seq(tx, "R-1"))
+    assert kept(s)[-1].size == await s.w.store.run(lambda tx: ledger.last_seq(tx, "R-1"))
     for _ in range(3):
         await s.skip(EVERY)
     assert len(kept(s)) == before
@@ -101,7 +101,7 @@ async def test_without_its_anchor_a_strict_request_waits_and_the_card_says_so(s:
 async def test_who_writes_to_the_database_cannot_say_that_it_is_anchored(s: Story) -> None:
     s.w.slack.fail("webhook", *[Error("no_service")] * 999)
     await quorum(s)
-    size = await s.w.store.run(lambda tx: scripts.last_seq(tx, "R-1"))
+    size = await s.w.store.run(lambda tx: ledger.last_seq(tx, "R-1"))
     forged = Anchored("channel", size, await root(s, size), 0, "nowhere", b"nothing")
     await s.w.store.run(lambda tx: keep_anchored(tx, forged))
     await s.w.store.run(lambda tx: keep_anchored(tx, replace(forged, anchor="directory")))

@@ -3,7 +3,7 @@
 from bot.core.events import Queried
 from bot.sandbox.slack import Error
 from bot.sandbox.slack.records import Message
-from bot.store import scripts
+from bot.store import ledger
 from stories.telling import AGENT, GUEST, LOBBY, MAX, OMAR, REVIEW, TESSA, Story, buttons, text_of
 
 
@@ -15,7 +15,7 @@ async def ask(s: Story, who: str, text: str) -> Message:
 
 
 async def asked(s: Story) -> list[tuple[str, str]]:
-    events = await s.w.store.run(lambda tx: scripts.events(tx, scripts.AUDIT))
+    events = await s.w.store.run(lambda tx: ledger.events(tx, ledger.AUDIT))
     return [(e.by, e.query.open.text) for _, e in events if isinstance(e, Queried)]
 
 

@@ -15,7 +15,7 @@ from bot.core.request import Phase
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Delivery, Error
 from bot.sandbox.world import LOBBY, World, world
-from bot.store import scripts
+from bot.store import ledger
 from bot.store.tx import Tx
 from stories.telling import AGENT, FORM, LENA, OMAR, TESSA, Outside, Story, text_of
 
@@ -224,7 +224,7 @@ async def test_what_could_not_be_committed_is_told_to_slack_as_it_is(
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(scripts, "append", broken)
+        patched.setattr(ledger, "append", broken)
         answer = await s.hand(TESSA).click(s.card(), "approve")
         assert answer.status == 500
     assert await s.kinds() == ["Filed"]

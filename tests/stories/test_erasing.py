@@ -9,7 +9,7 @@ from bot.ledger.verify import Fault
 from bot.sandbox.slack import Error, TimedOut
 from bot.sandbox.world import REVIEW, World
 from bot.slack.views.verify import _MEANS
-from bot.store import scripts
+from bot.store import outbox
 from bot.store.erase import Found
 from bot.store.sqlite import SqliteVisit
 from bot.worker import LOOK_ANYWAY
@@ -155,7 +155,7 @@ async def test_what_was_deleted_in_slack_holds_nothing_up(s: Story) -> None:
     erase(s.w)
     await s.calm()
     await s.calm()
-    assert await s.w.store.run(scripts.backlog) == []
+    assert await s.w.store.run(outbox.backlog) == []
     assert s.thread() == []
 
 

@@ -16,7 +16,7 @@ from bot.sandbox.slack import Error, FakeSlack, RateLimited, ServerError, TimedO
 from bot.sandbox.slack.files import File
 from bot.sandbox.slack.records import Message
 from bot.sandbox.world import people, world
-from bot.store import scripts
+from bot.store import ledger, outbox
 from bot.store.tx import StoreError, Tx
 from stories.telling import AGENT, MAX, MINUTE, OMAR, SECOND, TESSA, Story
 
@@ -35,7 +35,7 @@ def the_file(s: Story) -> File:
 
 
 async def recorded(s: Story) -> list[tuple[int, Exported]]:
-    events = await s.w.store.run(lambda tx: scripts.events(tx, scripts.AUDIT))
+    events = await s.w.store.run(lambda tx: ledger.events(tx, ledger.AUDIT))
     return [(seq, e) for seq, e in events if isinstance(e, Exported)]
 
 
@@ -70,7 +70,7 @@ async def test_a_manager_is_sent_the_trail_as_a_file_with_its_digest(s: Story) -
 
 async def test_the_query_is_an_entry_before_the_file_is_made(s: Story) -> None:
     await s.type(MAX, "export format:csv", "/audit")
-    events = await s.w.store.run(lambda tx: scripts.events(tx, scripts.AUDIT))
+    events = await s.w.store.run(lambda tx: ledger.events(tx, ledger.AUDIT))
     assert [e.kind for _, e in events] == ["Queried", "Exported"]
     (_, queried), (_, exported) = events
     assert isinstance(queried, Queried)
@@ -150,7 +150,7 @@ async def test_what_did_not_arrive_whole_is_not_completed(s: Story) -> None:
     s.w.slack.fail("upload", ServerError(502))
     await s.type(MAX, "export", "/audit")
     assert asked(s, "files.completeUploadExternal") == 0
-    (row,) = await s.w.store.run(scripts.backlog)
+    (row,) = await s.w.store.run(outbox.backlog)
     assert row["error"] == "Slack answers HTTP 502 to the file"
     await s.skip(MINUTE)
     assert asked(s, "files.completeUploadExternal") == 1
@@ -287,16 +287,16 @@ async def test_each_export_is_a_file_of_its_own(s: Story) -> None:
 async def test_an_export_that_was_recorded_and_not_crossed_off_is_not_recorded_twice(
     clock: SandboxClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = scripts.finish
+    finish = outbox.finish
     stopped: list[str] = []
 
-    def stop_once(tx: Tx, task: scripts.Task, post: tuple[str, str] | None = None) -> bool:
+    def stop_once(tx: Tx, task: outbox.Task, post: tuple[str, str] | None = None) -> bool:
         if task.what == "export" and not stopped:
             stopped.append(task.key)
             raise StoreError("the disk is full")
         return finish(tx, task, post)
 
-    monkeypatch.setattr(scripts, "finish", stop_once)
+    monkeypatch.setattr(outbox, "finish", stop_once)
     async with world(clock, tmp_path / "db") as w:
         s = Story(w)
         await s.type(MAX, "export", "/audit")

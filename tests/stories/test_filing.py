@@ -12,7 +12,7 @@ from bot.ledger import entry
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Error, ServerError, Slow, TimedOut
 from bot.sandbox.world import LOBBY, REVIEW, world
-from bot.store import scripts
+from bot.store import drafts, due
 from stories.telling import (
     AGENT,
     FORM,
@@ -232,11 +232,11 @@ async def test_a_request_whose_time_is_over_holds_no_account(s: Story) -> None:
     await s.file()
     await s.skip(8 * HOUR - 4 * MINUTE)
     await s.look_up("@ada")
-    draft = await s.w.store.run(lambda tx: scripts.draft(tx, s.ws.views(AGENT)[0].id))
+    draft = await s.w.store.run(lambda tx: drafts.draft(tx, s.ws.views(AGENT)[0].id))
     assert draft is not None
     found = await s.w.bot.engine.find("@pres1dent")
     assert isinstance(found, Snapshot)
-    await s.w.store.run(lambda tx: scripts.keep_draft(tx, replace(draft, found=found)))
+    await s.w.store.run(lambda tx: drafts.keep_draft(tx, replace(draft, found=found)))
     s.w.clock._skipped += 4 * MINUTE  # nobody is woken
     answer = await s.hand(AGENT).submit(FORM)
     assert "*R-2* is filed" in str(answer.body)
@@ -394,4 +394,4 @@ async def test_what_no_export_could_hold_is_refused_in_the_form(
     assert "The ledger cannot hold this: an entry of" in said
     assert "Nothing was changed." in said
     monkeypatch.undo()
-    assert await s.w.store.run(scripts.still_open) == []
+    assert await s.w.store.run(due.still_open) == []

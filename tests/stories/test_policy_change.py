@@ -12,7 +12,7 @@ from bot.core.request import Phase
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.world import POLICY as FILE
 from bot.sandbox.world import REVIEW, world
-from bot.store import scripts
+from bot.store import ledger
 from bot.wiring import facts_of, watch_policy
 from stories.telling import (
     AGENT,
@@ -32,7 +32,7 @@ LOOSER = {"standard": {"cool_off": "1m"}}
 
 
 async def adoptions(s: Story) -> list[PolicyAdopted]:
-    stream = await s.w.store.run(lambda tx: scripts.events(tx, scripts.POLICY))
+    stream = await s.w.store.run(lambda tx: ledger.events(tx, ledger.POLICY))
     return [e for _, e in stream if isinstance(e, PolicyAdopted)]
 
 

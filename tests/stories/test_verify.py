@@ -21,7 +21,7 @@ from bot.ports import AnchorError, Consistency, Contradicted, Published, SeenMor
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.slack import Error
 from bot.sandbox.world import ORIGIN, REVIEW, World, world
-from bot.store import scripts
+from bot.store import ledger
 from bot.store.anchors import Anchored, keep_anchored
 from bot.store.sqlite import SqliteVisit
 from bot.store.trail import Trail
@@ -159,7 +159,7 @@ async def test_the_question_is_an_entry_before_it_is_answered(s: Story) -> None:
     before = entries(s.w)
     said = await ask(s)
     assert said.startswith(f"{before + 1} entries verified")
-    asked = await s.w.store.run(lambda tx: scripts.events(tx, scripts.AUDIT)[-1][1])
+    asked = await s.w.store.run(lambda tx: ledger.events(tx, ledger.AUDIT)[-1][1])
     assert isinstance(asked, Queried)
     assert (asked.by, asked.query.open.text) == (MAX, "verify")
 

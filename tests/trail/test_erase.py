@@ -18,8 +18,8 @@ from bot.core.facts import Facts
 from bot.core.reasons import ReasonCode
 from bot.core.request import Request, evolve
 from bot.core.subject import AccountState
-from bot.store import scripts, sqlite
-from bot.store.scripts import Draft
+from bot.store import drafts, ledger, sqlite
+from bot.store.drafts import Draft
 from bot.store.tx import Tx
 from tests.audit.trail import AGENT, ANN, DAY, HOUR, MINUTE, POLICY, Trail
 
@@ -120,12 +120,12 @@ class Told:
             handle = HANDLE if i % 3 else "@other1"
             said = known.model_copy(update={"handle": handle})
             draft = Draft(f"V{i}", AGENT, ActionKind.DEACTIVATE, handle, said, "", self.trail.now)
-            scripts.keep_draft(tx, draft)
+            drafts.keep_draft(tx, draft)
 
     def submit(self, tx: Tx) -> None:
         """All but fifteen: the pages of the others come to be free, with what stands in them."""
         for i in range(300):
-            scripts.drop_draft(tx, f"V{i}")
+            drafts.drop_draft(tx, f"V{i}")
 
     async def later(self, ms: int = 25 * HOUR) -> None:
         """Let the time pass in which a click can undo it."""
@@ -157,7 +157,7 @@ async def house(told: Told, tmp_path: Path) -> House:
 def events(house: House, id: str) -> list[RequestEvent]:
     visit = sqlite.SqliteVisit(house.database)
     try:
-        found = [e for _, e in visit.run_now(lambda tx: scripts.events(tx, id))]
+        found = [e for _, e in visit.run_now(lambda tx: ledger.events(tx, id))]
     finally:
         visit.close()
     return [e for e in found if isinstance(e, RequestEvent)]
@@ -459,7 +459,7 @@ def test_nothing_is_erased_before_it_is_there(house: House) -> None:
         Facts(origin="", policy=POLICY, seed=seed),
         0,
     )
-    visit.run_now(lambda tx: scripts.append(tx, scripts.AUDIT, None, said))
+    visit.run_now(lambda tx: ledger.append(tx, ledger.AUDIT, None, said))
     visit.close()
     house.run("audit", "show", "state:open")
     house.tamper(f"DELETE FROM openings WHERE seq = {int(str(newest)) + 2}")

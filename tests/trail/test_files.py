@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.events import Exported, Unmasked
-from bot.store import scripts
+from bot.store import ledger
 from bot.store.sqlite import SqliteVisit
 from tests.audit.trail import AGENT, ANN, BOB
 
@@ -25,7 +25,7 @@ def export(house: House, *words: object, to: str = "file") -> tuple[Said, Path]:
 
 def recorded(house: House) -> list[tuple[int, Exported | Unmasked]]:
     visit = SqliteVisit(house.database)
-    found = visit.look(lambda tx: scripts.events(tx, scripts.AUDIT))
+    found = visit.look(lambda tx: ledger.events(tx, ledger.AUDIT))
     visit.close()
     return [(seq, e) for seq, e in found if isinstance(e, Exported | Unmasked)]
 

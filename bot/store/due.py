@@ -1,0 +1,43 @@
+"""When somebody has to look at something without being asked."""
+
+from bot.store.tx import Tx
+
+
+def due_requests(tx: Tx, now: int, until: int, limit: int = 50) -> list[str]:
+    """Take the requests that somebody has to look at; they are due again at `until`."""
+    return [
+        row["id"]
+        for row in tx.query(
+            "UPDATE requests SET due_at = :until WHERE n IN (SELECT n FROM requests"
+            " WHERE due_at <= :now ORDER BY due_at LIMIT :limit) RETURNING id",
+            now=now,
+            until=until,
+            limit=limit,
+        )
+    ]
+
+
+def look_again(tx: Tx, id: str, at: int) -> None:
+    tx.execute("UPDATE requests SET due_at = :at WHERE id = :id", id=id, at=at)
+
+
+def still_open(tx: Tx) -> list[str]:
+    return [r["id"] for r in tx.query("SELECT id FROM requests WHERE phase IS NULL ORDER BY n")]
+
+
+def free_leases(tx: Tx) -> None:
+    """At start-up of the only process: whoever held a lease is gone; look at everything anew."""
+    tx.execute("UPDATE outbox SET leased_until = 0 WHERE leased_until > 0")
+    tx.execute("UPDATE requests SET due_at = 0 WHERE due_at IS NOT NULL")
+
+
+def next_event(tx: Tx) -> int | None:
+    """When (ms) the next outbox row or request is due; None: nothing waits."""
+    (row,) = tx.query(
+        "SELECT min(at) AS at FROM (SELECT min(max(due_at, leased_until)) AS at FROM outbox o"
+        " WHERE NOT EXISTS (SELECT 1 FROM outbox e"
+        "  WHERE e.stream = o.stream AND e.lane = o.lane AND e.id < o.id)"
+        " UNION ALL SELECT min(due_at) FROM requests WHERE due_at IS NOT NULL)"
+    )
+    at: int | None = row["at"]
+    return at
