@@ -20,7 +20,8 @@ from bot.ports import Anchor, AnchorError, Clock, Platform, PlatformError
 from bot.settings import AnchorSettings, Settings, SettingsError, StoreSettings, read_settings
 from bot.slack.app import slack_client
 from bot.slack.people import channel_flaw
-from bot.store.sqlite import SqliteStore
+from bot.store.database import file_of, open_store
+from bot.store.sqlite import InUse
 from bot.store.tx import StoreError
 from bot.wiring import facts_of
 
@@ -185,18 +186,20 @@ def read_policy(
 
 
 def database(settings: StoreSettings) -> list[Finding]:
-    name = f"database {settings.database}"
-    if not settings.database.exists():
-        return [Finding(name, "it is not there yet: run `nolone migrate`")]
+    file = file_of(settings.database)
+    if file is not None and not file.exists():
+        return [Finding(f"database {file}", "it is not there yet: run `nolone migrate`")]
     try:
-        store = SqliteStore(settings.database)
+        store = open_store(settings.database)
     except StoreError as e:
-        in_use = "in use by another process" in str(e)
-        return [Finding(name, str(e), fatal=not in_use)]
+        return [Finding("database", str(e), fatal=not isinstance(e, InUse))]
     try:
         pending = store.pending()
+    except StoreError as e:
+        return [Finding("database", str(e))]
     finally:
         store.close()
+    name = f"database {store.name}"
     if pending:
         return [
             Finding(name, f"it is of an earlier version: run `nolone migrate` ({len(pending)})")
@@ -323,7 +326,7 @@ async def _ask(call: Callable[[], Awaitable[Any]]) -> tuple[Any, str]:
         return None, "Slack could not be reached"
 
 
-def clock_is_off(clock: MachineClock) -> Finding:
+def clock_is_off(clock: Clock) -> Finding:
     """Whether the clock in use, anchored at the first start in this boot, is far from the wall's."""
     off = abs(clock.now() - wall())
     if off <= CLOCK_OFF_MOST:

@@ -37,9 +37,9 @@ from bot.settings import (
     StoreSettings,
     read_settings,
 )
+from bot.store.database import open_store, open_visit
 from bot.store.erase import Several
-from bot.store.sqlite import SqliteStore, SqliteVisit
-from bot.store.tx import StoreError
+from bot.store.tx import StoreError, Visit
 
 log = logging.getLogger("bot")
 S = TypeVar("S", bound=StoreSettings)
@@ -86,9 +86,9 @@ async def _run(settings: Settings, socket: bool) -> None:
     wrong = [f for f in checks.database(settings) if f.wrong]
     if wrong:
         raise StoreError("\n".join(str(f) for f in wrong))
-    store = SqliteStore(settings.database)
+    store = open_store(settings.database)
     try:
-        clock = wiring.machine_clock(store)
+        clock = wiring.clock_of(store)
         platforms = checks.open_platforms(settings, clock)
         policy, found = checks.read_policy(settings, platforms)
         if policy is None:
@@ -219,10 +219,10 @@ def audit() -> None:
 )
 def audit_show(query: tuple[str, ...], page: int, save: Path | None) -> None:
     """Answer QUERY as /audit does in Slack; `help` says what can be asked. It is recorded."""
-    store: SqliteVisit | None = None
+    store: Visit | None = None
     try:
         settings = read_settings(StoreSettings)
-        store = SqliteVisit(settings.database)
+        store = open_visit(settings.database)
         clock = wiring.visiting_clock(store)
         asked = " ".join(query)
         if save is None:
@@ -330,10 +330,10 @@ def audit_unmask(export: int, name: str, reason: str) -> None:
 @contextlib.contextmanager
 def _on_host(kind: type[S]) -> Iterator[tuple[hosting.Host, S]]:
     """The trail beside the bot, as the user of this machine."""
-    visit: SqliteVisit | None = None
+    visit: Visit | None = None
     try:
         settings = read_settings(kind)
-        visit = SqliteVisit(settings.database)
+        visit = open_visit(settings.database)
         yield hosting.Host(visit, wiring.visiting_clock(visit), _user()), settings
     except (exports.Unfit, BadQuery, Refused, NoSuchSubject, Several) as e:
         raise Wrong(str(e)) from e
@@ -435,10 +435,10 @@ def audit_erase(subject: str, reason: str, yes: bool) -> None:
     The entries and their proofs stay, and so does who decided. Run again, it goes on where it was
     interrupted.
     """
-    visit: SqliteVisit | None = None
+    visit: Visit | None = None
     try:
         settings = read_settings(StoreSettings)
-        visit = SqliteVisit(settings.database)
+        visit = open_visit(settings.database)
         clock = wiring.visiting_clock(visit)
         planned = visit.look(lambda tx: erasing.plan(tx, subject))
         click.echo(erased.plan(planned, subject))
@@ -458,14 +458,14 @@ def audit_erase(subject: str, reason: str, yes: bool) -> None:
             visit.close()
 
 
-def _write_anew(visit: SqliteVisit) -> None:
+def _write_anew(visit: Visit) -> None:
     try:
         visit.write_anew()
     except StoreError as e:
         raise Wrong(
             f"{e}\nCopies of what was erased may be left in the file. Run this again to end it."
         ) from e
-    click.echo(f"{visit.path} was written anew: nothing that was erased is left in it.")
+    click.echo(f"{visit.name} was written anew: nothing that was erased is left in it.")
 
 
 def _signers(settings: SigningSettings) -> tuple[SigningKey, ...]:
@@ -512,7 +512,7 @@ def migrate() -> None:
     """Bring the database to this version's schema."""
     try:
         settings = read_settings(StoreSettings)
-        store = SqliteStore(settings.database)
+        store = open_store(settings.database)
     except (SettingsError, StoreError) as e:
         raise Wrong(str(e)) from e
     try:
@@ -524,4 +524,4 @@ def migrate() -> None:
         store.close()
     for name in pending:
         click.echo(f"applied {name}")
-    click.echo(f"{settings.database} is up to date")
+    click.echo(f"{store.name} is up to date")

@@ -5,6 +5,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from bot.ports import Clock
+from bot.store.shared_time import SharedTime, up
+
 
 class Setting(NamedTuple):
     """That it was `at` (ms since the epoch) when boot `boot` was `up` ms old."""
@@ -26,25 +29,38 @@ class MachineClock:
     def __init__(self, kept: Setting | None, newest: int = 0) -> None:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         if kept is None or kept.boot != boot:
-            kept = Setting(boot, _up(), max(wall(), newest))
+            kept = Setting(boot, up(), max(wall(), newest))
         self.setting = kept
 
     def now(self) -> int:
-        return self.setting.at + _up() - self.setting.up
+        return self.setting.at + up() - self.setting.up
 
     async def wait(self, until: int | None, wake: asyncio.Event) -> None:
-        timeout = None if until is None else max(0.0, (until - self.now()) / 1000)
-        try:
-            async with asyncio.timeout(timeout):
-                await wake.wait()
-        except TimeoutError:
-            return
+        await _wait(self, until, wake)
+
+
+class SharedClock:
+    """The time that all processes on one database go by; see SharedTime."""
+
+    def __init__(self, time: SharedTime) -> None:
+        self._time = time
+
+    def now(self) -> int:
+        return self._time.now()
+
+    async def wait(self, until: int | None, wake: asyncio.Event) -> None:
+        await _wait(self, until, wake)
+
+
+async def _wait(clock: Clock, until: int | None, wake: asyncio.Event) -> None:
+    timeout = None if until is None else max(0.0, (until - clock.now()) / 1000)
+    try:
+        async with asyncio.timeout(timeout):
+            await wake.wait()
+    except TimeoutError:
+        return
 
 
 def wall() -> int:
     """What the wall clock says (ms)."""
     return time.time_ns() // 1_000_000  # noqa: TID251 - the one reading there is
-
-
-def _up() -> int:
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from bot.core.actions import ActionKind, Reversibility
 from bot.core.assess import Assessment, assess
@@ -38,7 +38,7 @@ from bot.ledger.entry import EntryTooLong
 from bot.ports import Clock, Directory, Platform, PlatformError
 from bot.store import ledger
 from bot.store.facts import complete, holder_of
-from bot.store.tx import Duplicate, Stale, Tx
+from bot.store.tx import Duplicate, Stale, Store, Tx
 
 T = TypeVar("T")
 
@@ -46,10 +46,6 @@ LOOK_UP_WITHIN = 2.0  # s for all facts together; what is not known by then is n
 FIND_WITHIN = 10.0  # s for a look-up while a form is open
 TRIES = 5  # at the same command, when others write to the same stream
 FOLDED_KEPT = 1_000  # requests whose fold is kept in memory
-
-
-class Store(Protocol):
-    async def run(self, script: Callable[[Tx], T], durable: bool = True) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,18 +17,22 @@ class StoreSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    database_url: str = "sqlite:///nolone.db"
+    database_url: SecretStr = SecretStr("sqlite:///nolone.db")  # it may hold a password
 
     @field_validator("database_url")
     @classmethod
-    def _is_sqlite(cls, value: str) -> str:
-        if not re.fullmatch(r"sqlite:///.+", value):
-            raise ValueError("write sqlite:/// and the path of a file, e.g. sqlite:///nolone.db")
+    def _is_one_of_ours(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"sqlite:///.+|postgres(ql)?://.+", value.get_secret_value()):
+            raise ValueError(
+                "write sqlite:/// and the path of a file, e.g. sqlite:///nolone.db, or"
+                " postgresql://USER:PASSWORD@HOST/NAME"
+            )
         return value
 
     @property
-    def database(self) -> Path:
-        return Path(self.database_url.removeprefix("sqlite:///"))
+    def database(self) -> str:
+        """Its address; not to be shown."""
+        return self.database_url.get_secret_value()
 
 
 class LedgerSettings(StoreSettings):

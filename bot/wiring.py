@@ -18,7 +18,7 @@ from bot.anchors.channel import Channel
 from bot.audit import keys
 from bot.audit.exporting import Exporter
 from bot.audit.watching import Watch
-from bot.clock import MachineClock, Setting
+from bot.clock import MachineClock, Setting, SharedClock
 from bot.core.policy import Policy
 from bot.engine import Engine
 from bot.policyfile import PolicyError
@@ -29,7 +29,7 @@ from bot.slack.background import Background
 from bot.slack.effects import SlackMessenger
 from bot.slack.people import SlackDirectory
 from bot.store import ledger, outbox, setting
-from bot.store.sqlite import SqliteStore, SqliteVisit
+from bot.store.tx import Store, Visit
 from bot.web import web_app
 from bot.worker import Worker
 
@@ -54,7 +54,15 @@ class Bot:
     working: asyncio.Task[None]  # the worker; when it ends, something is badly wrong
 
 
-def machine_clock(store: SqliteStore) -> MachineClock:
+def clock_of(store: Store) -> Clock:
+    """The clock that a bot on this database goes by."""
+    if store.time is None:
+        return machine_clock(store)
+    store.run_now(lambda tx: None)  # which hears the time
+    return SharedClock(store.time)
+
+
+def machine_clock(store: Store) -> MachineClock:
     """The clock of this machine, whose setting is kept in the database (see MachineClock)."""
     kept = store.run_now(setting.clock_setting)
     newest = store.run_now(ledger.newest)
@@ -63,8 +71,10 @@ def machine_clock(store: SqliteStore) -> MachineClock:
     return clock
 
 
-def visiting_clock(store: SqliteVisit) -> MachineClock:
-    """The clock that the bot on this database goes by, for whoever looks in from outside."""
+def visiting_clock(store: Visit) -> Clock:
+    """The same for whoever looks in from outside."""
+    if store.time is not None:
+        return SharedClock(store.time)
     kept = store.run_now(setting.clock_setting)
     newest = store.run_now(ledger.newest)
     return MachineClock(Setting(*kept) if kept else None, newest)
@@ -78,7 +88,7 @@ def facts_of(platforms: Mapping[str, Platform]) -> dict[str, frozenset[str]]:
 async def bot(
     settings: Settings,
     *,
-    store: SqliteStore,
+    store: Store,
     clock: Clock,
     platforms: Mapping[str, Platform],
     policy: Policy,

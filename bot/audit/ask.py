@@ -1,8 +1,7 @@
 """Asking the trail, by people in Slack and on the machine: no answer without its entry."""
 
 import secrets
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from bot.audit.answer import PAGE_SIZE, Answer, answer
 from bot.audit.exporting import Exporter
@@ -15,13 +14,9 @@ from bot.core.rules import Act
 from bot.engine import Engine
 from bot.ports import Clock
 from bot.store import ledger
-from bot.store.tx import StoreError, Tx
+from bot.store.tx import StoreError, Tx, Visit
 
 R = TypeVar("R")
-
-
-class Store(Protocol):
-    def run_now(self, script: Callable[[Tx], R]) -> R: ...
 
 
 async def ask(
@@ -56,7 +51,7 @@ async def ask(
 
 
 def ask_on_host(
-    store: Store, clock: Clock, user: str, text: str, page: int = 1, page_size: int = PAGE_SIZE
+    store: Visit, clock: Clock, user: str, text: str, page: int = 1, page_size: int = PAGE_SIZE
 ) -> Answer:
     """What `user` of this machine is answered on the command line, while the bot runs or not.
 

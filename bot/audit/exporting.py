@@ -5,11 +5,10 @@ import asyncio
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, BinaryIO, Protocol, TypeVar, cast
+from typing import IO, BinaryIO, TypeVar, cast
 
 from bot.audit import export, formats, openings
 from bot.audit.people import LeftOut, Shown, shown
@@ -20,7 +19,7 @@ from bot.core.events import Format, Queried
 from bot.ledger.note import SigningKey, rebase64
 from bot.store.opened import Between, lengths
 from bot.store.trail import Trail
-from bot.store.tx import Tx
+from bot.store.tx import Store, Tx
 
 R = TypeVar("R")
 
@@ -37,14 +36,6 @@ def form_of(query: Query) -> Format:
             return "tiles"
         case _:
             return "jsonl"
-
-
-class Looking(Protocol):
-    """The store, as it is looked at while others write."""
-
-    path: Path
-
-    async def look(self, script: Callable[[Tx], R]) -> R: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +136,7 @@ def _made(
 class Exporter:
     """Makes the files that are asked for in Slack, beside everything else that goes on."""
 
-    def __init__(self, store: Looking, origin: str, signers: Sequence[SigningKey]) -> None:
+    def __init__(self, store: Store, origin: str, signers: Sequence[SigningKey]) -> None:
         self._store = store
         self._origin = origin
         self._signers = signers
@@ -212,7 +203,7 @@ class Exporter:
         Raises ExportError and Unfit.
         """
         # on the database's disk, since it is as confidential, and without a name there
-        with tempfile.TemporaryFile(dir=self._store.path.parent) as file:
+        with tempfile.TemporaryFile(dir=self._store.folder) as file:
 
             def write(tx: Tx) -> Made:
                 of = Trail(tx).size if size is None else size

@@ -3,11 +3,11 @@
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Protocol, TypeVar
+from typing import IO, TypeVar
 
 from bot.audit import export, exporting, openings
 from bot.audit.ask import facts_on_host
@@ -23,22 +23,16 @@ from bot.ports import Clock
 from bot.store import ledger
 from bot.store.opened import Between
 from bot.store.trail import Trail
-from bot.store.tx import Tx
+from bot.store.tx import Tx, Visit
 
 R = TypeVar("R")
-
-
-class Store(Protocol):
-    def run_now(self, script: Callable[[Tx], R]) -> R: ...
-
-    def look(self, script: Callable[[Tx], R]) -> R: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
     """Who exports, from where, and by which clock."""
 
-    store: Store
+    store: Visit
     clock: Clock
     user: str
 

@@ -17,7 +17,7 @@ from bot.ledger.trust import Policy
 from bot.ledger.verify import Fault, Finding, Kept, Verified
 from bot.ports import Anchor
 from bot.store.anchors import Anchored, anchored
-from bot.store.sqlite import SqliteVisit
+from bot.store.database import open_visit
 from bot.store.trail import Trail, verify_trail
 
 _SHOWN = re.compile(
@@ -37,7 +37,7 @@ class Verdict:
 
 
 def database(
-    path: Path,
+    url: str,
     origin: str,
     known: Sequence[PublicKey],
     files: Sequence[Path],
@@ -51,7 +51,7 @@ def database(
     Raises StoreError, and OSError for a checkpoint that cannot be read.
     """
     against, wrong = _kept(files, known, origin, witnesses)
-    visit = SqliteVisit(path)
+    visit = open_visit(url)
     try:
         held: Sequence[Held] = ()
         if anchors:
@@ -63,7 +63,7 @@ def database(
     finally:
         visit.close()
     wrong += [finding for anchor in held for finding in anchor.contradictions(size)]
-    said = _verdict(str(path), found, wrong)
+    said = _verdict(visit.name, found, wrong)
     troubles = [f"{a.name}: {a.trouble}" for a in held if a.trouble is not None]
     return Verdict("\n".join([said.text, *troubles]), said.wrong)
 

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from bot.audit.held import Held, read_back
 from bot.ledger.checkpoint import Checkpoint
@@ -24,20 +23,13 @@ from bot.ledger.tree import EMPTY, Frontier, peaks
 from bot.ledger.verify import BATCH, Verified
 from bot.ports import Anchor, Clock
 from bot.store.anchors import anchored
-from bot.store.sqlite import DAMAGED, SqliteVisit
 from bot.store.trail import Trail, verify_trail
-from bot.store.tx import Tx
+from bot.store.tx import Store, Tx
 
 log = logging.getLogger(__name__)
 
 
 R = TypeVar("R")
-
-
-class Store(Protocol):
-    path: Path
-
-    async def run(self, script: Callable[[Tx], R], durable: bool = True) -> R: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +131,11 @@ class Watch:
         against = [kept for anchor in anchors for kept in anchor.kept()]
 
         def script(tx: Tx) -> Verified:
-            with contextlib.suppress(*DAMAGED):  # which verify_trail names
+            with contextlib.suppress(*tx.damaged):  # which verify_trail names
                 run.since = since(tx, [k.head for k in against if not k.own])
             return verify_trail(tx, against)
 
-        verified = await _in_thread(lambda: _look(self._store.path, script))
+        verified = await _in_thread(lambda: self._store.look_now(script))
         size = run.since.size if run.since is not None else None
         told = [f for anchor in anchors for f in anchor.contradictions(size)]
         verified = replace(verified, findings=(*verified.findings, *told))
@@ -177,14 +169,6 @@ def _grows(trail: Trail, size: int) -> bool:
             if trail.nodes(level, first, len(hashes)) != hashes:
                 return False
     return edge.size == trail.size and not trail.nodes(0, edge.size, 1)
-
-
-def _look(path: Path, script: Callable[[Tx], Verified]) -> Verified:
-    visit = SqliteVisit(path)
-    try:
-        return visit.look(script)
-    finally:
-        visit.close()
 
 
 async def _in_thread(work: Callable[[], R]) -> R:

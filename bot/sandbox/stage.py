@@ -258,7 +258,7 @@ class Sandbox:
         made = self.world
         names = {id: name for id, (name, *_) in ROLES.items()}
         try:
-            said = await asyncio.to_thread(tamper, made.store.path, way, names)
+            said = await asyncio.to_thread(tamper, made.database, way, names)
         except NothingToTamperWith as e:
             raise NotThere(str(e)) from e
         self.tampered.append(said)

@@ -19,6 +19,7 @@ from bot.sandbox.slack import FakeSlack
 from bot.sandbox.slack.workspace import Workspace
 from bot.settings import Settings
 from bot.store.sqlite import SqliteStore
+from bot.store.tx import Store
 from bot.wiring import Bot, bot, facts_of, serve_http, socket_mode
 
 POLICY = Path(__file__).with_name("policy.yaml")
@@ -34,7 +35,8 @@ class World:
     platform: SandboxPlatform
     clock: SandboxClock
     bot: Bot
-    store: SqliteStore
+    store: Store
+    database: Path  # its file, if it is one
     url: str  # of the bot
 
     async def settled(self) -> None:
@@ -75,6 +77,7 @@ async def world(
     database: Path,
     *,
     policy: Policy | None = None,
+    store: Store | None = None,
     port: int = 0,
     socket: bool = False,
     slack: FakeSlack | None = None,
@@ -82,6 +85,7 @@ async def world(
     anchors: Sequence[Anchor] = (),
 ) -> AsyncIterator[World]:
     """The whole sandbox, running. `slack` and `platform` given: those, already started, go on.
+    `store` given: that instead of the file `database`.
 
     The key that signs the trail's checkpoints is in a file beside the database.
     """
@@ -93,7 +97,7 @@ async def world(
     if platform is None:
         platform = SandboxPlatform(clock)
         await platform.start()
-    store = SqliteStore(database)
+    store = store or SqliteStore(database)
     store.migrate()
     there = demo.Demo(
         demo.Settings(url=platform.url, token=SecretStr(platform.token)),
@@ -125,13 +129,13 @@ async def world(
         ) as made:
             if socket:
                 async with socket_mode(made, slack.app_token):
-                    yield World(slack, platform, clock, made, store, "")
+                    yield World(slack, platform, clock, made, store, database, "")
                 return
             runner, taken = await serve_http(made, "127.0.0.1", port)
             url = f"http://127.0.0.1:{taken}"
             slack.deliver_to(f"{url}/slack/events")
             try:
-                yield World(slack, platform, clock, made, store, url)
+                yield World(slack, platform, clock, made, store, database, url)
             finally:
                 await runner.cleanup()
     finally:

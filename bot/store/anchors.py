@@ -27,8 +27,10 @@ def anchored(tx: Tx) -> list[Anchored]:
 
 def keep_anchored(tx: Tx, found: Anchored) -> None:
     tx.execute(
-        "INSERT OR REPLACE INTO anchored (anchor, size, root, at, place, signed)"
-        " VALUES (:anchor, :size, :root, :at, :place, :signed)",
+        "INSERT INTO anchored (anchor, size, root, at, place, signed)"
+        " VALUES (:anchor, :size, :root, :at, :place, :signed)"
+        " ON CONFLICT (anchor) DO UPDATE SET size = :size, root = :root, at = :at,"
+        " place = :place, signed = :signed",
         anchor=found.anchor,
         size=found.size,
         root=found.root,

@@ -1,6 +1,5 @@
 """The transaction scripts that the trail is asked by. They read, and change nothing."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -46,7 +45,6 @@ _ITS = """
     UNION SELECT n FROM requests WHERE subject = :account
     UNION SELECT n FROM requests WHERE substr(subject, instr(subject, ':') + 1) = :account
 """
-_SEARCH = "words_fts d"
 COUNTED = 30_000  # of those that a filter fits, at most, to find the one that the fewest fit
 FEW = 1_000  # so few that no search need be counted
 
@@ -58,6 +56,7 @@ class _Way(NamedTuple):
     where: str
     check: str  # of r, a row of requests
     n: str = "r.n"  # a request's number in the source; r.n where that is requests itself
+    search: bool = False  # it looks for words
 
 
 def _filed_by(param: str) -> _Way:
@@ -94,16 +93,15 @@ _WAYS = {
 }
 
 
-def _containing(words: Sequence[str]) -> _Way:
+def _containing(tx: Tx, words: Sequence[str]) -> _Way:
     """Those in whose text there are these words. To ask the index of one request takes fifty times
     as long as to look into its text."""
-    contained = " AND ".join(f"instr(w.text, :word{i})" for i in range(len(words)))
-    return _Way(
-        _SEARCH,
-        "d.words_fts MATCH :match",
-        f"EXISTS (SELECT 1 FROM words w WHERE w.n = r.n AND {contained})",  # noqa: S608
-        "d.rowid",
-    )
+    contained = " AND ".join(f"instr(w.text, :word{i}) > 0" for i in range(len(words)))
+    check = f"EXISTS (SELECT 1 FROM words w WHERE w.n = r.n AND {contained})"  # noqa: S608
+    source, where, n = search.INDEX[tx.kind]
+    if tx.kind == "postgres":  # its index knows no phrases
+        where += f" AND {contained}"
+    return _Way(source, where, check, n, search=True)
 
 
 class Head(NamedTuple):
@@ -138,7 +136,7 @@ def find(
         **asdict(filters),
         "handle": handle,
         "now": now,
-        "match": search.match(filters.words),
+        "match": search.MATCH[tx.kind](filters.words),
         **{f"word{i}": text for i, text in enumerate(search.within(filters.words))},
         **_between(tx, filters, asked),
     }
@@ -172,12 +170,13 @@ def _find(tx: Tx, params: dict[str, Any], most: int) -> list[int]:
     if (state := params["state"]) is not None:
         ways.append(_CLOSED if Phase(state).closed else _LIVE)
     if params["words"]:
-        ways.append(_containing(params["words"]))
+        ways.append(_containing(tx, params["words"]))
     first = _fewest(tx, ways, params) if len(ways) > 1 else ways[0] if ways else _EVERY
     checks = [way.check for way in ways if way is not first]
     source = first.source
     if checks and first.n != "r.n":
-        source += f" CROSS JOIN requests r ON r.n = {first.n}"
+        source += " CROSS JOIN requests r"
+        checks.insert(0, f"r.n = {first.n}")
     where = " AND ".join([first.where, f"{first.n} BETWEEN :first AND :last", *checks])
     return [
         n
@@ -195,19 +194,18 @@ def _fewest(tx: Tx, ways: Sequence[_Way], params: dict[str, Any]) -> _Way:
     best, fewest = _EVERY, params["last"] - params["first"] + 1
     many: list[_Way] = []
     for way in ways:
-        search = way.source == _SEARCH
-        if search and fewest <= FEW:
+        if way.search and fewest <= FEW:
             continue  # a phrase can take longer to count than so few to check
-        most = min(COUNTED, fewest) if search else COUNTED
+        most = min(COUNTED, fewest) if way.search else COUNTED
         (row,) = tx.query(
             f"SELECT count(*) AS n FROM (SELECT 1 FROM {way.source} WHERE {way.where}"  # noqa: S608
-            f" AND {way.n} BETWEEN :first AND :last LIMIT :most)",
+            f" AND {way.n} BETWEEN :first AND :last LIMIT :most) c",
             **params,
             most=most,
         )
         if row["n"] == most:
             # to look into texts takes longest, unless two other filters leave few to look into
-            many.insert(0 if search and len(ways) == 2 else len(many), way)
+            many.insert(0 if way.search and len(ways) == 2 else len(many), way)
         elif row["n"] < fewest:
             best, fewest = way, row["n"]
     return many[0] if many and fewest > COUNTED else best
@@ -233,10 +231,11 @@ def _in_order(rows: Sequence[Row]) -> dict[Phase, int]:
 def states_of(tx: Tx, ids: Sequence[str], now: int) -> dict[Phase, int]:
     """How many of these requests are in which phase as of `now` (ms), in the order of a request's
     life."""
+    which = {f"id{i}": id for i, id in enumerate(ids)} or {"id0": ""}
     rows = tx.query(
-        f"SELECT {_STATE} AS state, count(*) AS n FROM json_each(:ids) i"  # noqa: S608
-        " CROSS JOIN requests r ON r.id = i.value GROUP BY state",
-        ids=json.dumps(ids),
+        f"SELECT {_STATE} AS state, count(*) AS n FROM requests r"  # noqa: S608
+        f" WHERE r.id IN ({', '.join(f':{name}' for name in which)}) GROUP BY state",
+        **which,
         now=now,
     )
     return _in_order(rows)

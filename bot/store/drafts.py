@@ -24,8 +24,10 @@ def keep_draft(tx: Tx, draft: Draft) -> None:
     tx.execute("DELETE FROM drafts WHERE at < :before", before=draft.at - DAY)
     found = draft.found.model_dump_json() if draft.found else draft.error
     tx.execute(
-        "INSERT OR REPLACE INTO drafts (view_id, person, action, handle, found, at)"
-        " VALUES (:view_id, :person, :action, :handle, :found, :at)",
+        "INSERT INTO drafts (view_id, person, action, handle, found, at)"
+        " VALUES (:view_id, :person, :action, :handle, :found, :at)"
+        " ON CONFLICT (view_id) DO UPDATE SET person = :person, action = :action,"
+        " handle = :handle, found = :found, at = :at",
         view_id=draft.view_id,
         person=draft.person,
         action=draft.action.value,

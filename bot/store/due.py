@@ -8,8 +8,9 @@ def due_requests(tx: Tx, now: int, until: int, limit: int = 50) -> list[str]:
     return [
         row["id"]
         for row in tx.query(
-            "UPDATE requests SET due_at = :until WHERE n IN (SELECT n FROM requests"
-            " WHERE due_at <= :now ORDER BY due_at LIMIT :limit) RETURNING id",
+            "WITH taken AS MATERIALIZED (SELECT n FROM requests WHERE due_at <= :now"
+            "  ORDER BY due_at LIMIT :limit /*pg FOR UPDATE SKIP LOCKED */)"
+            " UPDATE requests SET due_at = :until WHERE n IN (SELECT n FROM taken) RETURNING id",
             now=now,
             until=until,
             limit=limit,
@@ -34,10 +35,11 @@ def free_leases(tx: Tx) -> None:
 def next_event(tx: Tx) -> int | None:
     """When (ms) the next outbox row or request is due; None: nothing waits."""
     (row,) = tx.query(
-        "SELECT min(at) AS at FROM (SELECT min(max(due_at, leased_until)) AS at FROM outbox o"
+        "SELECT min(at) AS at FROM (SELECT"
+        "  min(CASE WHEN due_at < leased_until THEN leased_until ELSE due_at END) AS at FROM outbox o"
         " WHERE NOT EXISTS (SELECT 1 FROM outbox e"
         "  WHERE e.stream = o.stream AND e.lane = o.lane AND e.id < o.id)"
-        " UNION ALL SELECT min(due_at) FROM requests WHERE due_at IS NOT NULL)"
+        " UNION ALL SELECT min(due_at) FROM requests WHERE due_at IS NOT NULL) d"
     )
     at: int | None = row["at"]
     return at

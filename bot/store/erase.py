@@ -1,5 +1,6 @@
 """What the database holds of one subject, found so that it can be erased."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -68,13 +69,12 @@ def elsewhere(tx: Tx, found: Found) -> tuple[str, ...]:
     naming = _naming(found.names)
     streams = dict.fromkeys(
         stream
-        for stream, text in tx.each(
-            f"SELECT e.stream, t.atom {_TEXTS} WHERE t.type = 'text'"
-            " AND o.field NOT IN (:kept, :query) ORDER BY e.seq",
+        for stream, value in tx.each(
+            f"SELECT e.stream, o.value {_VALUES} WHERE o.field NOT IN (:kept, :query) ORDER BY e.seq",
             kept=STAYS,
             query=QUERY,
         )
-        if stream not in found.requests and naming.search(text.casefold())
+        if stream not in found.requests and _says(value, naming)
     )
     return tuple(streams)
 
@@ -84,7 +84,7 @@ def drop_drafts(tx: Tx, found: Found) -> None:
         drafts.drop_draft(tx, view_id)
 
 
-_TEXTS = "FROM entries e JOIN openings o USING (seq) JOIN json_tree(o.value) t"
+_VALUES = "FROM entries e JOIN openings o USING (seq)"
 _ITS_VALUES = (
     "FROM requests r JOIN entries e ON e.stream = r.id JOIN openings o USING (seq)"
     " WHERE r.subject = :subject AND o.field <> :kept"
@@ -97,13 +97,14 @@ def _bare(name: str) -> str:
 
 def _subject(tx: Tx, name: str) -> str | None:
     rows = tx.query(
-        "SELECT subject, handle, max(n) FROM requests WHERE subject <> '' AND (subject = :name"
+        "SELECT subject, handle FROM requests WHERE subject <> '' AND (subject = :name"
         " OR substr(subject, instr(subject, ':') + 1) = :name OR handle IN (:bare, '@' || :bare))"
-        " GROUP BY subject ORDER BY subject",
+        " ORDER BY subject, n",
         name=name.strip(),
         bare=_bare(name),
     )
-    exact = [row for row in rows if row["subject"] == name.strip()] or rows
+    newest = [*{row["subject"]: row for row in rows}.values()]
+    exact = [row for row in newest if row["subject"] == name.strip()] or newest
     if len(exact) > 1:
         listed = "".join(f"\n  {row['subject']} (@{_bare(row['handle'])})" for row in exact)
         raise Several(f"{name} fits several accounts. Name one of them as here:{listed}")
@@ -116,12 +117,12 @@ def _subject(tx: Tx, name: str) -> str | None:
 def _names(tx: Tx, subject: str) -> set[str]:
     """Its ids, and every handle and display name under which it was looked up."""
     rows = tx.each(
-        "SELECT json_extract(o.value, '$.handle'), json_extract(o.value, '$.display_name')"
-        f" {_ITS_VALUES} AND o.field IN ('snapshot', 'before', 'order')",
+        f"SELECT o.value {_ITS_VALUES} AND o.field IN ('snapshot', 'before', 'order')",
         subject=subject,
         kept=STAYS,
     )
-    given = {name for row in rows for name in row if name}
+    values = [json.loads(value) for (value,) in rows]
+    given = {v.get(name) for v in values for name in ("handle", "display_name")} - {None}
     return {_bare(name) for name in (subject, subject.partition(":")[2], *given)} - {""}
 
 
@@ -132,13 +133,12 @@ def _naming(names: Iterable[str]) -> re.Pattern[str]:
 
 
 def _queries(tx: Tx, naming: re.Pattern[str]) -> Iterator[int]:
-    for seq, text in tx.each(
-        f"SELECT e.seq, t.atom {_TEXTS} WHERE t.type = 'text' AND e.stream = :audit"
-        " AND o.field = :query",
+    for seq, value in tx.each(
+        f"SELECT e.seq, o.value {_VALUES} WHERE e.stream = :audit AND o.field = :query",
         audit=ledger.AUDIT,
         query=QUERY,
     ):
-        if naming.search(text.casefold()):
+        if _says(value, naming):
             yield seq
 
 
@@ -146,3 +146,20 @@ def _drafts(tx: Tx, naming: re.Pattern[str]) -> Iterator[str]:
     for view_id, *said in tx.each("SELECT view_id, handle, found FROM drafts ORDER BY view_id"):
         if any(naming.search(text.casefold()) for text in said):
             yield view_id
+
+
+def _says(value: str, naming: re.Pattern[str]) -> bool:
+    """Whether one of the texts in a sealed value names it."""
+    return any(naming.search(text.casefold()) for text in _texts(json.loads(value)))
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for item in value:
+                yield from _texts(item)
+        case dict():
+            for item in value.values():
+                yield from _texts(item)

@@ -53,7 +53,7 @@ def _enter(tx: Tx, request: Request) -> None:
     subject = "" if request.subject.value is None else str(request.subject.value)
     claimed = not subject or tx.execute(
         "INSERT INTO claims (subject, holder) VALUES (:subject, :id)"
-        " ON CONFLICT (subject) DO UPDATE SET holder = :id WHERE holder = :undoes",
+        " ON CONFLICT (subject) DO UPDATE SET holder = :id WHERE claims.holder = :undoes",
         subject=subject,
         id=request.id,
         undoes=request.undoes,
@@ -87,7 +87,10 @@ def _enter_anew(tx: Tx, request: Request) -> None:
 
 
 def _handle(request: Request) -> str:
-    return request.known.value.handle.casefold() if request.known.value else ""
+    """In lower case; without what a database may not be able to hold."""
+    if request.known.value is None:
+        return ""
+    return request.known.value.handle.casefold().replace("\0", "\ufffd")
 
 
 def _derive(tx: Tx, request: Request, started: int | None, approved: int | None, now: int) -> None:

@@ -3,7 +3,6 @@
 The entries, what is derived from them and the outbox rows are written together or not at all.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 from operator import itemgetter
@@ -166,14 +165,18 @@ def _erase(tx: Tx, stream: str, event: Event, seq: int) -> Sequence[int]:
             )
             search.rewrite(tx, stream)
         case QueriesErased():
-            rows = tx.query(
-                "DELETE FROM openings WHERE field = 'query' AND seq IN ("
-                " SELECT seq FROM entries JOIN json_each(:entries) ON value = seq"
-                " WHERE stream = :stream AND seq < :seq) RETURNING seq",
-                entries=json.dumps(event.entries),
-                stream=stream,
-                seq=seq,
-            )
+            rows = [
+                row
+                for named in event.entries
+                for row in tx.query(
+                    "DELETE FROM openings WHERE field = 'query' AND seq IN ("
+                    " SELECT seq FROM entries WHERE seq = :named"
+                    " AND stream = :stream AND seq < :seq) RETURNING seq",
+                    named=named,
+                    stream=stream,
+                    seq=seq,
+                )
+            ]
         case _:
             return ()
     return sorted({row["seq"] for row in rows})

@@ -9,14 +9,17 @@ from typing import NamedTuple
 from bot.ledger.entry import Opening
 from bot.store.tx import Tx
 
-_BETWEEN = "seq <= :size AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)"
+_BETWEEN = (
+    "seq <= :size AND at >= coalesce(CAST(:since AS BIGINT), 0)"
+    " AND (CAST(:until AS BIGINT) IS NULL OR at < CAST(:until AS BIGINT))"
+)
 _OPENED = f"""
     SELECT e.seq, e.body, o.field, o.salt, o.value FROM entries e LEFT JOIN openings o USING (seq)
     WHERE {_BETWEEN} ORDER BY e.seq, o.field
 """  # noqa: S608 - ours, above
 _LENGTHS = f"""
-    SELECT (SELECT coalesce(sum(length(body)), 0) FROM entries WHERE {_BETWEEN})
-    + (SELECT coalesce(sum(length(value)), 0) FROM openings JOIN entries USING (seq)
+    SELECT (SELECT CAST(coalesce(sum(length(body)), 0) AS BIGINT) FROM entries WHERE {_BETWEEN})
+    + (SELECT CAST(coalesce(sum(length(value)), 0) AS BIGINT) FROM openings JOIN entries USING (seq)
        WHERE {_BETWEEN})
 """  # noqa: S608
 

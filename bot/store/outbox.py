@@ -72,7 +72,9 @@ def put(tx: Tx, rows: Sequence[Values]) -> None:
         "INSERT INTO outbox (key, lane, stream, seq, what, recipient, due_at) VALUES"
         " (:key, :lane, :stream, :seq, :what, :recipient, :due_at)"
         " ON CONFLICT (key) DO UPDATE"
-        " SET seq = :seq, wanted = wanted + 1, due_at = min(due_at, :due_at)",
+        " SET seq = CASE WHEN outbox.seq < :seq THEN :seq ELSE outbox.seq END,"
+        " wanted = outbox.wanted + 1,"
+        " due_at = CASE WHEN outbox.due_at < :due_at THEN outbox.due_at ELSE :due_at END",
         rows,
     )
 
@@ -85,10 +87,12 @@ def refresh_card(tx: Tx, id: str, now: int) -> None:
 def lease(tx: Tx, now: int, until: int, limit: int = 20) -> list[Task]:
     """Take due rows: of each stream and lane only the first, so that order is kept."""
     rows = tx.query(
-        "UPDATE outbox SET fence = fence + 1, leased_until = :until WHERE id IN ("
+        "WITH taken AS MATERIALIZED ("
         " SELECT id FROM outbox o WHERE due_at <= :now AND leased_until <= :now AND NOT EXISTS ("
         "  SELECT 1 FROM outbox e WHERE e.stream = o.stream AND e.lane = o.lane AND e.id < o.id)"
-        " ORDER BY (what <> 'execute'), due_at, id LIMIT :limit) RETURNING *",
+        " ORDER BY (what <> 'execute'), due_at, id LIMIT :limit /*pg FOR UPDATE OF o SKIP LOCKED */)"
+        " UPDATE outbox SET fence = fence + 1, leased_until = :until"
+        " WHERE id IN (SELECT id FROM taken) RETURNING *",
         now=now,
         until=until,
         limit=limit,
@@ -129,21 +133,20 @@ def finish(tx: Tx, task: Task, post: tuple[str, str] | None = None) -> bool:
 
     A row that was asked for again while it was sent stays, and is sent again.
     """
-    held = tx.query(
-        "SELECT wanted FROM outbox WHERE id = :id AND fence = :fence", id=task.id, fence=task.fence
+    mine = {"id": task.id, "fence": task.fence}
+    gone = tx.execute(
+        "DELETE FROM outbox WHERE id = :id AND fence = :fence AND wanted = :wanted",
+        **mine,
+        wanted=task.wanted,
     )
-    if not held:
-        return False
-    if post is not None:
+    held = gone or tx.execute(
+        "UPDATE outbox SET leased_until = 0, tried = 0, attempts = 0, error = NULL"
+        " WHERE id = :id AND fence = :fence",
+        **mine,
+    )
+    if held and post is not None:
         keep_post(tx, task.key, post, task.seq)
-    if held[0]["wanted"] == task.wanted:
-        tx.execute("DELETE FROM outbox WHERE id = :id", id=task.id)
-    else:
-        tx.execute(
-            "UPDATE outbox SET leased_until = 0, tried = 0, attempts = 0, error = NULL WHERE id = :id",
-            id=task.id,
-        )
-    return True
+    return bool(held)
 
 
 def put_off(tx: Tx, task: Task, until: int, error: str, tried: bool) -> None:

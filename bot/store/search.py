@@ -1,7 +1,8 @@
 """The words that a request is found by: what people typed of it, and what its subject is called.
 
-`words` holds one text for each request: its words in lower case, each between two spaces. The
-full-text index over it is sqlite-utils', kept in step by triggers. Only what somebody typed, or a
+`words` holds one text for each request: its words in lower case, each between two spaces. On SQLite
+the full-text index over it is sqlite-utils', kept in step by triggers; on PostgreSQL it is one over the
+words as they are, which no dictionary has changed. Only what somebody typed, or a
 platform answered, costs anything: an approval has no words. What is erased is no longer found: see
 `rewrite`.
 """
@@ -18,6 +19,11 @@ from bot.ledger.entry import Opening
 from bot.store.tx import Tx
 
 TABLE = "words"
+INDEX = {  # where to look words up, by what, and the number of what is found
+    "sqlite": ("words_fts d", "d.words_fts MATCH :match", "d.rowid"),
+    "postgres": ("words w", "words_of(w.text) @@ CAST(:match AS tsquery)", "w.n"),
+}
+LONGEST = 200  # characters of a word that PostgreSQL's index tells apart
 TOKENIZER = "ascii"  # what `fold` left is parted by spaces, and nothing else is left to do
 _TEXTS: dict[str, Callable[[Any], Sequence[str | None]]] = {  # in the sealed values of events
     "grounds": lambda v: (v["what_happened"], v["clause"], v["ticket"], *v["evidence"]),
@@ -35,7 +41,7 @@ _ACCENTS = dict.fromkeys(range(0x300, 0x370))
 _WORDS = f"field IN ({', '.join(repr(field) for field in _TEXTS)})"
 _PUT = (
     "INSERT INTO words (n, text) VALUES (:n, :text)"
-    " ON CONFLICT (n) DO UPDATE SET text = text || '\ue000' || :text"  # _BETWEEN
+    " ON CONFLICT (n) DO UPDATE SET text = words.text || '\ue000' || :text"  # _BETWEEN
 )
 
 
@@ -73,10 +79,25 @@ def _unspaced(c: str) -> bool:
     )
 
 
-def match(words: Iterable[str]) -> str:
+def _fts5(words: Iterable[str]) -> str:
     """The FTS5 query for all of `words`, each a word or a phrase; one that ends in `*` need only
     begin so. Nothing in them is syntax."""
     return " AND ".join(f'"{fold(word)}"{"*" if word.endswith("*") else ""}' for word in words)
+
+
+def _tsquery(words: Iterable[str]) -> str:
+    """The same for PostgreSQL, but for the order of the words in a phrase. Nothing that `fold` leaves
+    is syntax."""
+    lexemes = [
+        f"'{one[:LONGEST]}'{':*' if one is of_it[-1] and word.endswith('*') else ''}"
+        for word in words
+        for of_it in [fold(word).split()]
+        for one in of_it
+    ]
+    return " & ".join(lexemes)
+
+
+MATCH = {"sqlite": _fts5, "postgres": _tsquery}
 
 
 def within(words: Iterable[str]) -> Iterator[str]:

@@ -7,29 +7,29 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sqlite_utils import Database
 
 from bot.store import search
 from bot.store.migrations import STEPS, migrations
 from bot.store.tx import Row, StoreError, Tx, Values
+from bot.store.writer import Outcome, Script, Writer, attempt
 
 R = TypeVar("R")
-Script = Callable[[Tx], Any]
-Job = tuple[Script, bool, Future[Any]]
-Outcome = tuple[Any, BaseException | None]
 
 BUSY = 5.0  # s that a transaction waits for another process's to end
 BESIDE_A_BOT = 50_000_000  # bytes of a file that may be written anew while a bot serves it
+DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)  # what an error quotes need not be text
 
 
 class SqliteTx:
     """The open transaction of the one connection."""
+
+    kind: Literal["sqlite", "postgres"] = "sqlite"
+    damaged: tuple[type[Exception], ...] = DAMAGED
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -47,6 +47,10 @@ class SqliteTx:
 
     def execute_many(self, sql: str, rows: Sequence[Values], /) -> None:
         self._connection.executemany(sql, rows)
+
+    def damage(self) -> str | None:
+        ((said,),) = self.each("PRAGMA integrity_check(1)")
+        return None if said == "ok" else str(said)
 
     @property
     def is_open(self) -> bool:
@@ -74,29 +78,37 @@ def _take_lock(path: Path) -> int:
     return handle
 
 
-class SqliteStore:
-    """Runs transaction scripts in one thread, one after the other; each is durable when it ends.
-
-    Scripts that wait at the same time share a commit: the disk is slow, and takes many at once as
-    fast as one. Each stands under a savepoint, so that one that raises undoes itself alone; nobody
-    hears of an end before the commit.
+class SqliteStore(Writer):
+    """See `bot.store.tx.Store`. Each transaction is durable when it ends.
 
     Raises StoreError where the file cannot be used, is another process's, or is of another schema.
     """
 
-    together = 32  # scripts that share a commit, at most
+    shared = False
+    time = None
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.path = path
-        self._waiting: deque[Job] = deque()
         self._durable = True
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._lock = _take_lock(path)
         try:
             self._db = self._thread.submit(self._open).result()
         except BaseException:
             os.close(self._lock)
             raise
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def address(self) -> str:
+        return f"sqlite:///{self.path}"
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
 
     def _open(self) -> Database:
         try:
@@ -124,71 +136,33 @@ class SqliteStore:
         _refuse_newer(self._db, self.path)
         migrations().apply(self._db)
 
-    async def run(self, script: Callable[[Tx], R], durable: bool = True) -> R:
-        """Run `script` in a transaction; what it raises undoes everything it did.
-
-        Not `durable`: the end of this process it survives, but the machine's only once something
-        durable was committed after it. It is for what is void after a restart anyway.
-        """
-        return await asyncio.wrap_future(self._enter(script, durable))
-
-    def run_now(self, script: Callable[[Tx], R]) -> R:
-        """The same without an event loop."""
-        return self._enter(script).result()
-
     async def look(self, script: Callable[[Tx], R]) -> R:
         """Run `script` on the database as it is at this moment, however long it takes, in a thread
         and on a connection of its own: nobody waits for it. See SqliteVisit."""
-        return await asyncio.to_thread(self._look, script)
+        return await asyncio.to_thread(self.look_now, script)
 
-    def _look(self, script: Callable[[Tx], R]) -> R:
+    def look_now(self, script: Callable[[Tx], R]) -> R:
         visit = SqliteVisit(self.path)
         try:
             return visit.look(script)
         finally:
             visit.close()
 
-    def _enter(self, script: Callable[[Tx], R], durable: bool = True) -> Future[R]:
-        ended: Future[R] = Future()
-        self._waiting.append((script, durable, ended))
-        self._thread.submit(self._work_off)
-        return ended
-
-    def _work_off(self) -> None:
-        """Run what waits; nothing may be left of it, since it went with an earlier one."""
-        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.together))]
-        jobs = [job for job in taken if job[2].set_running_or_notify_cancel()]
-        if not jobs:
-            return
-        self._sync(any(durable for _, durable, _ in jobs))
-        outcomes = self._transact([script for script, _, _ in jobs])
-        for (_, _, end), (result, error) in zip(jobs, outcomes, strict=True):
-            if error is None:
-                end.set_result(result)
-            else:
-                end.set_exception(error)
-
-    def _sync(self, durable: bool) -> None:
-        """Whether the next commit waits for the disk."""
+    def _prepare(self, durable: bool, alone: bool) -> None:
+        """SQLite has one writer at a time, so that each is alone."""
         if durable != self._durable:
             self._db.conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
 
     def _transact(self, scripts: Sequence[Script]) -> Sequence[Outcome]:
-        try:
-            if len(scripts) == 1:
-                return [(_transact(self._db, self.path, scripts[0]), None)]
-            return _transact(self._db, self.path, lambda tx: [_attempt(tx, s) for s in scripts])
-        except BaseException as e:  # noqa: BLE001 - whoever asked hears it: none came to anything
-            return [(None, e)] * len(scripts)
+        if len(scripts) == 1:
+            return [(_transact(self._db, self.path, scripts[0]), None)]
+        return _transact(self._db, self.path, lambda tx: [_attempt(tx, s) for s in scripts])
 
     def close(self) -> None:
         self._thread.submit(self._db.close).result()
         self._thread.shutdown()
         os.close(self._lock)
-
-
-DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)  # what an error quotes need not be text
 
 
 class SqliteVisit:
@@ -201,8 +175,11 @@ class SqliteVisit:
     cannot be written to, or is of another schema.
     """
 
+    time = None
+
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = str(path)
         try:
             connection = sqlite3.connect(
                 path.absolute().as_uri() + "?mode=rw", uri=True, timeout=BUSY, isolation_level=None
@@ -299,18 +276,8 @@ def _refuse_newer(db: Database, path: Path) -> None:
 
 
 def _attempt(tx: SqliteTx, script: Script) -> Outcome:
-    """What comes of `script` within a transaction that goes on whatever it raises."""
-    tx.execute("SAVEPOINT script")
-    try:
-        result = script(tx)
-    except BaseException as e:
-        if not tx.is_open or isinstance(e, sqlite3.OperationalError):
-            raise  # the disk is full, or the like, and SQLite may have undone it all
-        tx.execute("ROLLBACK TO script")
-        tx.execute("RELEASE script")
-        return None, e
-    tx.execute("RELEASE script")
-    return result, None
+    # the disk is full, or the like, and SQLite may have undone it all
+    return attempt(tx, script, lambda e: not tx.is_open or isinstance(e, sqlite3.OperationalError))
 
 
 def _transact(db: Database, path: Path, script: Callable[[SqliteTx], R]) -> R:

@@ -19,17 +19,17 @@ _COUNTS = """
             WHEN :now < eta THEN 'cooling off'
             ELSE 'ready'
         END AS state,
-        undoes IS NOT NULL AND quorum_at IS filed_at AS at_once,
+        coalesce(undoes IS NOT NULL AND quorum_at = filed_at, FALSE) AS at_once,
         count(*),
         count(approved_at),
-        coalesce(sum(approved_at - CASE
-            WHEN CAST(ts AS REAL) * 1000 BETWEEN filed_at AND approved_at
-                THEN CAST(ts AS REAL) * 1000
+        count(CASE WHEN approved_at - CASE
+            WHEN CAST(ts AS DOUBLE PRECISION) * 1000 BETWEEN filed_at AND approved_at
+                THEN CAST(ts AS DOUBLE PRECISION) * 1000
             ELSE filed_at
-        END <= :hasty), 0)
+        END <= :hasty THEN 1 END)
     FROM requests LEFT JOIN posts ON posts.key = requests.id || '/card'
     WHERE filed_at >= :since AND filed_at < :until
-    GROUP BY tier, state, at_once
+    GROUP BY 1, 2, 3
 """
 _TIMES = """
     SELECT
@@ -38,17 +38,20 @@ _TIMES = """
         ended_at - filed_at
     FROM requests
     WHERE filed_at >= :since AND filed_at < :until
-    AND NOT (undoes IS NOT NULL AND quorum_at IS filed_at)
+    AND NOT coalesce(undoes IS NOT NULL AND quorum_at = filed_at, FALSE)
 """
-# +: the executed ones of all times are the longer way
+# coalesce: by their index, the executed ones of all times are the longer way
 _AWAY = """
     SELECT back.ended_at - gone.ended_at
     FROM requests back LEFT JOIN requests gone
     ON gone.id = back.undoes AND gone.phase = 'executed' AND gone.ended_at <= back.ended_at
     WHERE back.filed_at >= :since AND back.filed_at < :until
-    AND back.action = 'restore' AND +back.phase = 'executed'
+    AND back.action = 'restore' AND coalesce(back.phase, '') = 'executed'
 """
-_NOW = "SELECT count(*), coalesce(sum(expires_at <= :now), 0) FROM requests WHERE phase IS NULL"
+_NOW = (
+    "SELECT count(*), count(CASE WHEN expires_at <= :now THEN 1 END) FROM requests"
+    " WHERE phase IS NULL"
+)
 
 
 class Count(NamedTuple):

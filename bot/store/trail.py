@@ -11,19 +11,10 @@ from bot.ledger.verify import Fault, Finding, Kept, Verified, verify
 from bot.store import tree
 from bot.store.openings import Openings
 from bot.store.replay import replay
-from bot.store.sqlite import DAMAGED
 from bot.store.tx import Tx
 
 COLUMNS = ("actor", "at", "kind", "seq", "stream", "version")  # in the order of an entry's bytes
-_COLUMN_DIFFERS = """
-    SELECT seq, CAST(body AS TEXT), actor, at, kind, seq, stream, version FROM entries
-    WHERE NOT json_valid(CAST(body AS TEXT))
-    OR json_extract(CAST(body AS TEXT),
-                    '$.actor', '$.at', '$.kind', '$.seq', '$.stream', '$.version')
-       IS NOT json_array(actor, at, kind, seq, stream, version)
-    OR typeof(body) <> 'blob'
-    ORDER BY seq LIMIT 1
-"""
+_COLUMNS = "SELECT body, actor, at, kind, seq, stream, version FROM entries ORDER BY seq"
 _PLACES = "SELECT level, count(*), max(idx) FROM tree GROUP BY level"
 
 
@@ -40,8 +31,10 @@ class Trail:
     def bodies(self, after: int = 0) -> Iterator[bytes]:
         """The entries after a seq."""
         # read as bytes, whatever type they have come to
-        sql = "SELECT CAST(body AS BLOB) FROM entries WHERE seq > :after ORDER BY seq"
-        return map(itemgetter(0), self._tx.each(sql, after=after))
+        rows = self._tx.each(
+            "SELECT body FROM entries WHERE seq > :after ORDER BY seq", after=after
+        )
+        return (body if isinstance(body, bytes) else str(body).encode() for (body,) in rows)
 
     def kept(self, level: int) -> Iterator[bytes]:
         sql = "SELECT hash FROM tree WHERE level = :level ORDER BY idx"
@@ -87,9 +80,10 @@ def verify_trail(tx: Tx, against: Sequence[Kept] = ()) -> Verified:
     entries are found by, the values behind commitments, and the index that requests are found by.
     """
     try:
-        damaged = _damage(tx)
-        if damaged is not None:
-            return _only(damaged)
+        damage = tx.damage()
+        if damage is not None:
+            said = f"the database file is damaged: {damage}"
+            return _only(Finding(Fault.UNREADABLE, None, said))
         trail = Trail(tx)
         found = verify(trail, against)
         if found.findings:
@@ -99,7 +93,7 @@ def verify_trail(tx: Tx, against: Sequence[Kept] = ()) -> Verified:
             _gaps(trail), columns(tx), _tree(tx, trail.size), values.findings(), replay(tx)
         )
         first = next(beside, None)
-    except DAMAGED as e:
+    except tx.damaged as e:
         return _only(Finding(Fault.UNREADABLE, None, f"the database cannot be read: {e}"))
     if first is not None:
         return Verified(found.size, found.root, (first,), found.held)
@@ -108,14 +102,6 @@ def verify_trail(tx: Tx, against: Sequence[Kept] = ()) -> Verified:
 
 def _only(finding: Finding) -> Verified:
     return Verified(0, hashlib.sha256().digest(), (finding,), ())
-
-
-def _damage(tx: Tx) -> Finding | None:
-    """What SQLite itself says of its file."""
-    ((said,),) = tx.each("PRAGMA integrity_check(1)")
-    if said == "ok":
-        return None
-    return Finding(Fault.UNREADABLE, None, f"the database file is damaged: {said}")
 
 
 def _gaps(trail: Trail) -> Iterator[Finding]:
@@ -128,18 +114,21 @@ def _gaps(trail: Trail) -> Iterator[Finding]:
 
 def columns(tx: Tx) -> Iterator[Finding]:
     """What entries are found by, against what they say."""
-    for seq, body, *kept in tx.each(_COLUMN_DIFFERS):
+    for body, *kept in tx.each(_COLUMNS):
+        seq = kept[COLUMNS.index("seq")]
         try:
             said = json.loads(body)
         except ValueError:
             yield Finding(Fault.EDITED, seq, f"entry {seq} is not JSON")
             continue
         which = [n for n, value in zip(COLUMNS, kept, strict=True) if said.get(n) != value]
-        yield Finding(
-            Fault.COLUMN,
-            seq,
-            f"entry {seq} is found by another {' and '.join(which) or 'type'} than it says itself",
-        )
+        if which or not isinstance(body, bytes):
+            yield Finding(
+                Fault.COLUMN,
+                seq,
+                f"entry {seq} is found by another {' and '.join(which) or 'type'}"
+                " than it says itself",
+            )
 
 
 def _tree(tx: Tx, size: int) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ INSERT = "INSERT INTO tree (level, idx, hash) VALUES (:level, :idx, :hash)"
 _EDGE = """
     WITH RECURSIVE levels (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM levels WHERE n < :top)
     SELECT level, hash FROM levels JOIN tree ON level = n AND idx = (:size >> n) - 1
-    WHERE (:size >> n) & 1
+    WHERE (:size >> n) & 1 = 1
     UNION ALL SELECT -1, hash FROM tree WHERE level = 0 AND idx = :size
 """
 

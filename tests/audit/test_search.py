@@ -198,7 +198,7 @@ def test_the_index_finds_what_looking_into_the_texts_finds(
             n
             for (n,) in tx.each(
                 "SELECT rowid FROM words_fts WHERE words_fts MATCH :match",
-                match=search.match(words),
+                match=search.MATCH["sqlite"](words),
             )
         }
         looked = {

@@ -26,7 +26,7 @@ def test_the_defaults_are_those_that_the_readme_promises(monkeypatch: pytest.Mon
     given(monkeypatch)
     settings = read_settings(Settings)
     assert settings.slack_api_url == "https://slack.com/api/"
-    assert str(settings.database) == "nolone.db"
+    assert settings.database == "sqlite:///nolone.db"
     assert settings.nolone_platforms == ("demo", "synapse")
     assert (settings.host, settings.port) == ("127.0.0.1", 3000)
 
@@ -42,7 +42,7 @@ def test_nothing_set_is_told_by_name() -> None:
         ("SLACK_BOT_TOKEN", "xoxp-9-secret", "starts with xoxb-"),
         ("SLACK_APP_TOKEN", "xoxb-9-secret", "starts with xapp-"),
         ("SLACK_API_URL", "https://slack.com", "ends in /api/"),
-        ("DATABASE_URL", "postgresql://x", "sqlite:///"),
+        ("DATABASE_URL", "mysql://u:9-secret@x/y", "sqlite:///"),
         ("NOLONE_ORIGIN", "a b", "letters, digits"),
         ("PORT", "70000", "PORT"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT"),
@@ -62,3 +62,5 @@ def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> No
     given(monkeypatch)
     assert "s3cret" not in repr(read_settings(Settings))
     assert "xoxb-1" not in repr(read_settings(Settings))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cret@host/nolone")
+    assert "s3cret" not in repr(read_settings(Settings))

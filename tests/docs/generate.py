@@ -305,7 +305,7 @@ SAID = {
     "SLACK_SIGNING_SECRET": "for HTTP: what Slack signs its deliveries with",
     "SLACK_APP_TOKEN": "for Socket Mode: an app-level token, `xapp-…`",
     "SLACK_API_URL": "where Slack's Web API is; ends in `/api/`",
-    "DATABASE_URL": "`sqlite:///` and the path of a file; four slashes for an absolute one",
+    "DATABASE_URL": "`sqlite:///` and the path of a file, four slashes for an absolute one; or `postgresql://USER:PASSWORD@HOST/NAME`, for one process or several",
     "NOLONE_POLICY": "the policy file",
     "NOLONE_PLATFORMS": "the platforms to act on, separated by commas: `synapse`, `demo`, or one of yours",
     "NOLONE_ORIGIN": "this ledger's name; it is part of every order's key, so never change it",
@@ -339,10 +339,10 @@ def settings() -> dict[str, tuple[str, str]]:
         for name, field in model.model_fields.items():
             variable = f"{prefix}{name}".upper()
             needed = field.is_required() or variable == "NOLONE_PLATFORMS"
-            default = (
-                "required" if needed else "" if field.default in (None, ()) else code(field.default)
-            )
-            assert not isinstance(field.default, SecretStr)
+            given = field.default
+            if isinstance(given, SecretStr):  # of an address, which holds a secret once it is set
+                given = given.get_secret_value()
+            default = "required" if needed else "" if given in (None, ()) else code(given)
             made[variable] = (default, SAID.pop(variable, "") or made.get(variable, ("", ""))[1])
     return made
 

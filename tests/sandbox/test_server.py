@@ -386,13 +386,13 @@ async def test_a_reset_begins_a_fresh_world(page: Page, served: Served) -> None:
             state = await heard(live.content)
     assert messages(state) == []
     assert (state["now"], state["hood"]["deliveries"]) == (START, 0)
-    assert not before.store.path.exists()
+    assert not before.database.exists()
     await file(page, served)
 
 
 async def test_the_database_is_gone_at_the_end() -> None:
     async with serve(base=lambda: START) as made:
-        path = made.sandbox.world.store.path
+        path = made.sandbox.world.database
         assert path.exists()
     assert not path.parent.exists()
 

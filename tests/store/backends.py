@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from bot.store.postgres import PostgresStore
 from bot.store.sqlite import SqliteStore, SqliteVisit
 from bot.store.tx import Tx
+from tests.postgres import database_url
 
 R = TypeVar("R")
 
@@ -57,4 +59,19 @@ class Sqlite:
         return _Beside(self.path)
 
 
-BACKENDS: dict[str, Callable[[Path], Backend]] = {"sqlite": Sqlite}
+class Postgres:
+    """A fresh database on a real server; any number of stores may serve it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = database_url()
+
+    def store(self) -> PostgresStore:
+        store = PostgresStore(self.url)
+        store.migrate()
+        return store
+
+    def another(self) -> Connection:
+        return PostgresStore(self.url)
+
+
+BACKENDS: dict[str, Callable[[Path], Backend]] = {"sqlite": Sqlite, "postgres": Postgres}

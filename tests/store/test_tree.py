@@ -65,7 +65,7 @@ def asked(query: str, by: str = f"{HOST}root") -> Queried:
 def test_nothing_is_added_to_a_ledger_that_its_tree_does_not_belong_to(store: Connection) -> None:
     request = filed(store)
     give(store, *about("a2"))
-    store.run_now(lambda tx: tx.execute("DROP TRIGGER tree_is_kept"))
+    store.run_now(lambda tx: tx.execute("DROP TRIGGER tree_is_kept /*pg ON tree */"))
     store.run_now(lambda tx: tx.execute("DELETE FROM tree WHERE level = 1"))
     with pytest.raises(LedgerBroken, match="the tree is not one over 2 entries"):
         give(store, approve(request, ANN))
@@ -75,14 +75,14 @@ def test_nothing_is_added_to_a_ledger_that_was_cut_off(store: Connection) -> Non
     request = filed(store)
     give(store, *about("a2"))
     give(store, *about("a3"))
-    store.run_now(lambda tx: tx.execute("DROP TRIGGER entries_are_kept"))
+    store.run_now(lambda tx: tx.execute("DROP TRIGGER entries_are_kept /*pg ON entries */"))
     store.run_now(lambda tx: tx.execute("DELETE FROM openings WHERE seq = 3"))
     store.run_now(lambda tx: tx.execute("DELETE FROM entries WHERE seq = 3"))
     with pytest.raises(LedgerBroken, match="the tree is not one over 2 entries"):
         give(store, approve(request, ANN))
 
 
-@pytest.mark.parametrize("tampering", ["DELETE FROM tree", "UPDATE tree SET hash = x'00'"])
+@pytest.mark.parametrize("tampering", ["DELETE FROM tree", "UPDATE tree SET hash = NULL"])
 def test_the_tree_stays_as_it_is(store: Connection, tampering: str) -> None:
     filed(store)
     with pytest.raises(Exception, match="the ledger is append-only"):
@@ -90,7 +90,8 @@ def test_the_tree_stays_as_it_is(store: Connection, tampering: str) -> None:
 
 
 def test_columns_are_compared_whatever_is_in_them(store: Connection) -> None:
-    @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+    # PostgreSQL's texts cannot hold a NUL, and no id of a person has one
+    @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20))
     def check(by: str) -> None:
         store.run_now(lambda tx: ledger.append(tx, ledger.AUDIT, None, [asked("x", by)]))
         assert store.run_now(verify_trail).findings == ()

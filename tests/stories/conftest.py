@@ -10,7 +10,9 @@ from bot.sandbox.clock import SandboxClock
 from bot.sandbox.platform import SandboxPlatform
 from bot.sandbox.slack import FakeSlack
 from bot.sandbox.world import World, people, world
+from bot.store.postgres import PostgresStore
 from stories.telling import START, Outside, Story
+from tests.postgres import database_url
 
 
 @pytest.fixture
@@ -18,9 +20,12 @@ def clock() -> SandboxClock:
     return SandboxClock(lambda: START)
 
 
-@pytest.fixture
-async def w(clock: SandboxClock, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(clock, tmp_path / "nolone.db") as made:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+async def w(
+    clock: SandboxClock, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[World]:
+    store = PostgresStore(database_url()) if request.param == "postgres" else None
+    async with world(clock, tmp_path / "nolone.db", store=store) as made:
         yield made
 
 

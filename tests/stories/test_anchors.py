@@ -194,9 +194,9 @@ async def test_a_log_that_was_rewritten_is_not_signed_any_more(s: Story) -> None
     count = len(kept(s))
 
     def rewrite(tx: Tx) -> None:
-        tx.execute("DROP TRIGGER tree_is_final")
-        tx.execute("UPDATE tree SET hash = zeroblob(32) WHERE level = 0 AND idx = 0")
-        tx.execute("UPDATE tree SET hash = zeroblob(32) WHERE level > 0")
+        tx.execute("DROP TRIGGER tree_is_final /*pg ON tree */")
+        tx.execute("UPDATE tree SET hash = :none WHERE level = 0 AND idx = 0", none=bytes(32))
+        tx.execute("UPDATE tree SET hash = :none WHERE level > 0", none=bytes(32))
 
     await s.w.store.run(rewrite)
     await s.file("@ada")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from pathlib import Path
 
 from bot.audit.erasing import erase_on_host
 from bot.ledger.verify import Fault
@@ -10,8 +9,8 @@ from bot.sandbox.slack import Error, TimedOut
 from bot.sandbox.world import REVIEW, World
 from bot.slack.views.verify import _MEANS
 from bot.store import outbox
+from bot.store.database import open_visit
 from bot.store.erase import Found
-from bot.store.sqlite import SqliteVisit
 from bot.worker import LOOK_ANYWAY
 from stories.telling import AGENT, HOUR, LENA, MAX, OMAR, SECOND, TESSA, Story, labels, text_of
 
@@ -21,7 +20,7 @@ FORM = {"what": "Sells pills.", "evidence": "https://evidence.example/42", "tick
 
 def erase(w: World, name: str = "@pres1dent") -> Found:
     """As the command line does it, beside the bot that runs."""
-    visit = SqliteVisit(Path(w.store.path))
+    visit = open_visit(w.store.address)
     try:
         now = w.clock.now()
         return visit.run_now(lambda tx: erase_on_host(tx, "dpo", name, "Art. 17", now))

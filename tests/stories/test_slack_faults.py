@@ -162,7 +162,9 @@ async def test_where_the_history_cannot_be_read_nothing_is_posted_twice(s: Story
     for _ in range(10):
         await s.skip(30 * SECOND)
     assert len(s.cards()) == 1
-    (row, *_) = await s.w.store.run(lambda tx: tx.query("SELECT key, error FROM outbox"))
+    (row, *_) = await s.w.store.run(
+        lambda tx: tx.query("SELECT key, error FROM outbox ORDER BY id")
+    )
     assert row == {"key": "R-1/card", "error": "missing_scope"}
     s.mend("conversations.history")
     await s.skip(MINUTE)

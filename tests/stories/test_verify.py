@@ -25,7 +25,7 @@ from bot.store import ledger
 from bot.store.anchors import Anchored, keep_anchored
 from bot.store.sqlite import SqliteVisit
 from bot.store.trail import Trail
-from bot.store.tx import Tx
+from bot.store.tx import R, Tx
 from stories.telling import AGENT, LOBBY, MAX, OMAR, Story, policy, text_of
 from tests.trail.test_tamper import DELETE, EDIT, TRUNCATE, regrow
 
@@ -72,11 +72,11 @@ async def anchor(w: World, *shelves: Shelf) -> Checkpoint:
 
 
 def signers(w: World) -> Sequence[SigningKey]:
-    return keys.signing(w.store.path.with_suffix(".key"), ORIGIN)
+    return keys.signing(w.database.with_suffix(".key"), ORIGIN)
 
 
 def tamper(w: World, *statements: str | Callable[[sqlite3.Connection], object]) -> None:
-    with contextlib.closing(sqlite3.connect(w.store.path)) as db, db:
+    with contextlib.closing(sqlite3.connect(w.database)) as db, db:
         for name in ("entries_are_kept", "entries_are_final", "tree_is_kept", "tree_is_final"):
             db.execute(f"DROP TRIGGER IF EXISTS {name}")
         for one in statements:
@@ -87,7 +87,7 @@ def tamper(w: World, *statements: str | Callable[[sqlite3.Connection], object]) 
 
 
 def entries(w: World) -> int:
-    with contextlib.closing(sqlite3.connect(w.store.path)) as db:
+    with contextlib.closing(sqlite3.connect(w.database)) as db:
         ((n,),) = db.execute("SELECT count(*) FROM entries")
     return int(n)
 
@@ -260,7 +260,7 @@ async def test_an_older_copy_put_in_its_place_is_told_by_the_anchor(
     await s.w.store.run(lambda tx: None)
     older = tmp_path / "older.db"
     with (
-        contextlib.closing(sqlite3.connect(s.w.store.path)) as db,
+        contextlib.closing(sqlite3.connect(s.w.database)) as db,
         contextlib.closing(sqlite3.connect(older)) as copy,
     ):
         db.backup(copy)
@@ -281,7 +281,10 @@ class Copy:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    async def run(self, script: Callable[[Tx], watching.R], durable: bool = True) -> watching.R:
+    async def run(self, script: Callable[[Tx], R]) -> R:
+        return self.look_now(script)
+
+    def look_now(self, script: Callable[[Tx], R]) -> R:
         visit = SqliteVisit(self.path)
         try:
             return visit.look(script)
