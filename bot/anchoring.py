@@ -69,6 +69,12 @@ class Anchoring:
                 self._due[name] = 0
                 self._wake.set()
 
+    def ask(self) -> None:
+        """See what the anchors have by now: another process may have brought it to them."""
+        for name in self._due.keys() - self._failures.keys():
+            self._due[name] = 0
+        self._wake.set()
+
     async def run(self) -> None:
         while True:
             self._wake.clear()
@@ -141,9 +147,14 @@ class Anchoring:
 
         published = await anchor.publish(head, head.sign(self._signers), since)
         found = Anchored(anchor.name, head.size, head.root, now, published.place, published.signed)
-        await store.run(partial(keep_anchored, found=found))
+        await store.run(partial(self._keep, found))
         self._published[anchor.name] = now
         self._engine.is_anchored(head.size)
+
+    def _keep(self, found: Anchored, tx: Tx) -> None:
+        kept = next((a for a in anchored(tx) if a.anchor == found.anchor), None)
+        if kept is None or kept.size <= found.size or not self._signed_here(kept):
+            keep_anchored(tx, found)  # else another process was here, and brought more
 
     def _signed_here(self, kept: Anchored) -> bool:
         heads = signed_heads([kept.signed], self.known, self._engine.origin)

@@ -65,6 +65,10 @@ class Done:
         return assess(self.request, self.facts, self.at)
 
 
+class PolicyChanged(Exception):
+    """Another process adopted a policy: read it, and decide again."""
+
+
 class Engine:
     def __init__(
         self,
@@ -84,12 +88,12 @@ class Engine:
         self.origin = origin
         self._policy = policy
         self.coming: PolicyAdopted | None = None  # adopted, and in force later
-        self.waiting: dict[str, str] = {}  # why the last Start of a request had to wait
         self.anchor_trouble: str | None = None  # why an anchor keeps nothing new
         self._anchored = 0  # how many entries are under a checkpoint that an anchor keeps
         self.committed: list[Callable[[Done], None]] = []  # called after each commit
         self._anchors = anchors
         self._policies = {policy.digest: policy}
+        self.policy_version = 0  # of the stream of policies, as far as it was read
         self._known = Known(directory, clock)
         self._folded: OrderedDict[str, Request] = OrderedDict()
 
@@ -101,20 +105,23 @@ class Engine:
         One that differs from the last adopted is an entry, and comes into force when the entry
         says; until then the one before stays.
         """
-        adopted = await self._adopted()
-        if adopted:
-            self._put_in_force(adopted)  # what `read` differs from, and what it has to wait for
-        else:
+        adopted = await self.follow_policy()
+        if not adopted:
             self._policy = read
-        if not adopted or adopted[-1].digest != read.digest:
-            await self.handle(AdoptPolicy(read, first=not adopted))
-            adopted = await self._adopted()
-        self._policies |= {a.digest: a.policy.open for a in adopted}
-        self._put_in_force(adopted)
+        while not adopted or adopted[-1].digest != read.digest:
+            with contextlib.suppress(PolicyChanged):  # another process was first, perhaps with this
+                await self.handle(AdoptPolicy(read, first=not adopted))
+            adopted = await self.follow_policy()
 
-    async def _adopted(self) -> list[PolicyAdopted]:
+    async def follow_policy(self) -> list[PolicyAdopted]:
+        """Go by the policies that were adopted, whoever did; they are given back."""
         stream = await self.store.run(lambda tx: ledger.events(tx, ledger.POLICY))
-        return [event for _, event in stream if isinstance(event, PolicyAdopted)]
+        adopted = [event for _, event in stream if isinstance(event, PolicyAdopted)]
+        self.policy_version = len(stream)
+        self._policies |= {a.digest: a.policy.open for a in adopted}
+        if adopted:
+            self._put_in_force(adopted)
+        return adopted
 
     def _put_in_force(self, adopted: list[PolicyAdopted]) -> None:
         in_force = coming = adopted[0]
@@ -139,7 +146,8 @@ class Engine:
         delivery: str | None = None,
         found: Snapshot | None = None,
     ) -> Done:
-        """Carry out a command. Raises Refused, with the reason for whoever asked.
+        """Carry out a command. Raises Refused, with the reason for whoever asked; PolicyChanged, if
+        it is to adopt one and another process did.
 
         `delivery` names the delivery that brought it: the same one again does nothing. `found` is
         the look-up that a File rests on.
@@ -156,6 +164,11 @@ class Engine:
             try:
                 done, changed = await self.store.run(script)
             except Stale:
+                continue
+            except PolicyChanged:
+                if isinstance(command, AdoptPolicy):
+                    raise
+                await self.follow_policy()
                 continue
             except EntryTooLong as e:  # as where thousands could review
                 raise Refused(f"The ledger cannot hold this: {e}. Nothing was changed.") from e
@@ -178,6 +191,8 @@ class Engine:
         delivery: str | None,
     ) -> tuple[Done, Request | None]:
         now = self.clock.now()
+        if self.store.shared and ledger.version(tx, ledger.POLICY) != self.policy_version:
+            raise PolicyChanged
         request = before
         if before is not None:
             request = ledger.request(tx, before.id, before)
@@ -225,7 +240,7 @@ class Engine:
     async def request(self, id: str) -> Request | None:
         """The request as it stands."""
         known = self._folded.get(id)
-        found = await self.store.run(lambda tx: ledger.request(tx, id, known))
+        found = await self.store.run(lambda tx: ledger.request(tx, id, known), alone=False)
         if found is not None:
             self._keep(found)
         return found
@@ -357,18 +372,15 @@ class Engine:
             facts = await self.around(people, self.policy.channels.review)
             now = self.clock.now()
             whole = await self.store.run(
-                partial(_complete_if_current, request, facts, viewer or request.requester, now)
+                partial(_complete_if_current, request, facts, viewer or request.requester, now),
+                alone=False,
             )
             if whole is not None:
                 break
             request = await self.request(id)
         else:
             return None
-        facts = replace(
-            whole,
-            pinned=self._policies.get(request.pinned.policy),
-            waiting=self.waiting.get(id),
-        )
+        facts = replace(whole, pinned=self._policies.get(request.pinned.policy))
         return assess(request, facts, now), facts, now
 
     async def objection(
@@ -399,7 +411,7 @@ class Engine:
         def script(tx: Tx) -> Facts:
             return complete(tx, facts, request, subject, person, now)
 
-        whole = await self.store.run(script)
+        whole = await self.store.run(script, alone=False)
         return objection(act, request, whole.person(person), whole, now)
 
     def forget_group(self, usergroup: str) -> bool:

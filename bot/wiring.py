@@ -35,7 +35,7 @@ from bot.worker import Worker
 
 log = logging.getLogger(__name__)
 
-DRAIN_WITHIN = 4.0  # s for what is still to be answered at the end, first to Slack, then to people
+DRAIN_WITHIN = 3.5  # s for what is under way at the end, first Slack's deliveries, then the rest
 PUBLISH_AT_THE_END = 1.5  # s for the last checkpoint
 RELOAD_EVERY = 10_000  # ms between two looks at the policy file
 
@@ -128,6 +128,7 @@ async def bot(
     anchoring = Anchoring(engine, anchors_now, signers)
     exports = Exporter(store, settings.nolone_origin, signers)
     worker = Worker(engine, SlackMessenger(engine, client, exports), exports)
+    worker.waits.append(anchoring.ask)  # it may be for an anchor
     watch = Watch(store, clock, settings.nolone_origin, anchoring.known, anchors_now)
     bolt = slack_app(
         engine=engine,
@@ -158,7 +159,7 @@ async def bot(
     try:
         yield made
     finally:
-        await background.drain(DRAIN_WITHIN)
+        await asyncio.gather(background.drain(DRAIN_WITHIN), worker.finish(DRAIN_WITHIN))
         await watch.close()
         for task in (working, publishing):
             task.cancel()

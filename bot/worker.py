@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from bot.audit.export import ExportError, Unfit
@@ -27,15 +27,16 @@ from bot.core.request import WAITING, Execution, Phase, Request
 from bot.core.subject import AccountState, Observed
 from bot.engine import Engine
 from bot.ledger.entry import LedgerBroken
-from bot.ports import Fate, Messenger, NotDelivered, Platform, PlatformError
+from bot.ports import Fate, Messenger, NotDelivered, Platform, PlatformError, Post
 from bot.store import due, ledger, outbox
 from bot.store.outbox import Task
+from bot.store.shared_time import up
 from bot.store.tx import StoreError, Tx
 
 log = logging.getLogger(__name__)
 
 LEASE = 30_000  # ms that a row is ours
-WORK_WITHIN = 25.0  # s on the monotonic clock: ends before the lease does
+WORK_WITHIN = 25.0  # s on a clock that is never set: ends before the lease does
 OBSERVE_FOR = 10_000  # ms that the effect is looked for after the platform answered
 OBSERVE_EVERY = 200  # ms
 WAIT_AGAIN = 1_000  # ms until a Start that had to wait is tried again
@@ -44,6 +45,8 @@ RETRY_MOST = 60_000  # ms, the longest pause between two tries of a delivery
 EXPORT_TRIES = 10  # at an export that is refused to whoever asked
 AT_ONCE = 16  # tasks at a time
 LOOK_ANYWAY = 30_000  # ms between two rounds at most: another process may have appended
+LOOK_SHARED = 1_000  # ms, where others serve the same database and may have died
+CHANNEL = "channel"  # the lane of what a request says in the review channel
 
 
 class Worker:
@@ -56,23 +59,28 @@ class Worker:
         self._messenger = messenger
         self._exports = exports
         self._stopped_by: Exception | None = None
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Task | str] = {}  # and what is held for each
+        self._finishing = False
+        self.waits: list[Callable[[], None]] = []  # called when a Start has to wait
         engine.committed.append(lambda done: self.wake.set())
 
     async def run(self) -> None:
-        await self.engine.store.run(due.free_leases)
+        store = self.engine.store
+        if not store.shared:
+            await store.run(due.free_leases)
         now = self.engine.clock.now()
-        await self.engine.store.run(lambda tx: ledger.forget_deliveries(tx, now))
+        await store.run(lambda tx: ledger.forget_deliveries(tx, now), alone=False)
+        look_anyway = LOOK_SHARED if store.shared else LOOK_ANYWAY
         try:
             while self._stopped_by is None:
                 self.wake.clear()
                 try:
                     await self.round()
-                    at = await self.engine.store.run(due.next_event)
+                    at = await store.run(due.next_event, alone=False)
                 except StoreError as e:  # the disk is full, perhaps: it is looked at again
                     log.error("%s", e)
                     at = self.seen_at + WAIT_AGAIN
-                anyway = self.seen_at + LOOK_ANYWAY
+                anyway = self.seen_at + look_anyway
                 if len(self._running) >= AT_ONCE or at is None:
                     at = anyway  # if it is full, one of them wakes us when it ends
                 else:  # nothing of that instant is left to begin
@@ -80,9 +88,32 @@ class Worker:
                 await self.engine.clock.wait(at, self.wake)
             raise self._stopped_by
         finally:
+            self._finishing = True
+            held = [*self._running.values()]
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
+            await self._hand_back(held)
+
+    async def finish(self, within: float) -> None:
+        """Begin nothing more, and give what is under way `within` s to end."""
+        self._finishing = True
+        if self._running:
+            await asyncio.wait(self._running, timeout=within)
+
+    async def _hand_back(self, held: Sequence[Task | str]) -> None:
+        """What is not done is anybody's at once: nobody has to wait until our leases end."""
+        now = self.engine.clock.now()
+
+        def script(tx: Tx) -> None:
+            outbox.hand_back(tx, [one for one in held if isinstance(one, Task)])
+            for id in held:
+                if isinstance(id, str):
+                    due.look_again(tx, id, now)
+
+        if held:
+            with contextlib.suppress(StoreError):  # then they end by themselves
+                await self.engine.store.run(script, alone=False)
 
     def stop(self, why: Exception) -> None:
         """End `run` with this: nothing may go on."""
@@ -91,18 +122,24 @@ class Worker:
 
     async def round(self) -> None:
         """Begin everything that is due and not under way."""
+        if self._finishing:
+            return
         now = self.seen_at = self.engine.clock.now()
         room = max(0, AT_ONCE - len(self._running))
 
-        def take(tx: Tx) -> tuple[list[str], list[Task]]:
+        def take(tx: Tx) -> tuple[list[str], list[Task], int]:
             until = now + LEASE
-            return due.due_requests(tx, now, until), outbox.lease(tx, now, until, room)
+            ids = due.due_requests(tx, now, until)
+            return ids, outbox.lease(tx, now, until, room), ledger.version(tx, ledger.POLICY)
 
-        ids, tasks = await self.engine.store.run(take, durable=False)  # see free_leases
+        # void after a restart: see free_leases
+        ids, tasks, policy = await self.engine.store.run(take, durable=False, alone=False)
         for id in ids:
-            self._begin(f"request/{id}", self._look_at(id))
+            self._begin(f"request/{id}", self._look_at(id), id)
         for task in tasks:
-            self._begin(f"{task.what} of {task.stream}/{task.seq}", self._work_off(task))
+            self._begin(f"{task.what} of {task.stream}/{task.seq}", self._work_off(task), task)
+        if policy != self.engine.policy_version:
+            await self.engine.follow_policy()
 
     async def settled(self) -> None:
         """Return when nothing is due and nothing under way (for tests and for draining)."""
@@ -112,14 +149,14 @@ class Worker:
                 return
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, name: str, work: Coroutine[Any, Any, None], held: Task | str) -> None:
         # never left out because the same is still under way: that one may have done its last look
         # already, and what was taken from the database would lie there until its lease ends
         task = asyncio.create_task(work, name=name)
-        self._running.add(task)
+        self._running[task] = held
 
         def ended(done: asyncio.Task[None]) -> None:
-            self._running.discard(done)
+            self._running.pop(done, None)
             self.wake.set()
             if not done.cancelled() and (e := done.exception()) is not None:
                 log.error("%s failed", name, exc_info=e)
@@ -141,11 +178,9 @@ class Worker:
             case Phase.OPEN:
                 await self._give(Expire(id))
             case Phase.READY if request.run_by is not None and now >= request.run_by:
-                self.engine.waiting.pop(id, None)
                 await self._give(Expire(id))
             case Phase.READY:
                 if (why := await self._give(Start(id))) is None:
-                    self.engine.waiting.pop(id, None)
                     return
                 await self._waits(id, why)
                 again = now + WAIT_AGAIN
@@ -159,7 +194,7 @@ class Worker:
         current = await self.engine.request(id)
         if current is not None and current.version == request.version and again is not None:
             at = again
-            await self.engine.store.run(lambda tx: due.look_again(tx, id, at))
+            await self.engine.store.run(lambda tx: due.look_again(tx, id, at), alone=False)
 
     async def _give(self, command: Start | Expire | Record | Recheck) -> str | None:
         """The reason if it was refused."""
@@ -170,25 +205,25 @@ class Worker:
         return None
 
     async def _waits(self, id: str, why: str) -> None:
-        if self.engine.waiting.get(id) == why:
-            return
-        self.engine.waiting[id] = why
-        await self._refresh_card(id)
+        if await self.engine.store.run(lambda tx: due.wait(tx, id, why), alone=False):
+            await self._refresh_card(id)
+            for call in self.waits:
+                call()
 
     async def _refresh_card(self, id: str) -> None:
         now = self.engine.clock.now()
-        await self.engine.store.run(lambda tx: outbox.refresh_card(tx, id, now))
+        await self.engine.store.run(lambda tx: outbox.refresh_card(tx, id, now), alone=False)
         self.wake.set()
 
     async def look_now(self, id: str) -> None:
         """Look at a request at once, whatever it waits for."""
         now = self.engine.clock.now()
-        await self.engine.store.run(lambda tx: due.look_again(tx, id, now))
+        await self.engine.store.run(lambda tx: due.look_again(tx, id, now), alone=False)
         self.wake.set()
 
     async def people_changed(self) -> None:
         """Judge everything open anew, and show it: who may decide has changed."""
-        for id in await self.engine.store.run(due.still_open):
+        for id in await self.engine.store.run(due.still_open, alone=False):
             request = await self.engine.request(id)
             if request is not None and request.phase(self.engine.clock.now()) in WAITING:
                 await self._give(Recheck(id))
@@ -225,9 +260,9 @@ class Worker:
     async def _export(self, task: Task) -> None:
         """Make the file that was asked for, and record it: then it is sent."""
         now = self.engine.clock.now()
-        if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now)):
+        if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now), alone=False):
             return
-        event = await self.engine.store.run(lambda tx: ledger.event_at(tx, task.seq))
+        event = await self.engine.store.run(lambda tx: ledger.event_at(tx, task.seq), alone=False)
         assert isinstance(event, Queried)
         try:
             command = await self._exports.command(event)
@@ -242,14 +277,14 @@ class Worker:
             else:
                 until, text = self.engine.clock.now() + RETRY_MOST, str(e)
                 await self.engine.store.run(
-                    lambda tx: outbox.put_off(tx, task, until, text, tried=False)
+                    lambda tx: outbox.put_off(tx, task, until, text, tried=False), alone=False
                 )
                 return
-        await self.engine.store.run(lambda tx: outbox.finish(tx, task))
+        await self.engine.store.run(lambda tx: outbox.finish(tx, task), alone=False)
 
     async def _deliver(self, task: Task) -> None:
         now = self.engine.clock.now()
-        if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now)):
+        if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now), alone=False):
             return
         try:
             async with asyncio.timeout(WORK_WITHIN):
@@ -259,30 +294,30 @@ class Worker:
         except NotDelivered as e:
             if e.final:
                 log.warning("%s of %s/%s: %s", task.what, task.stream, task.seq, e)
-                await self.engine.store.run(lambda tx: outbox.finish(tx, task))
+                await self.engine.store.run(lambda tx: outbox.finish(tx, task), alone=False)
                 return
             pause = max(e.retry_after_ms, min(1000 * 2 ** min(task.attempts, 6), RETRY_MOST))
             if e.retry_after_ms:
                 pause = e.retry_after_ms
             until, unclear, text = self.engine.clock.now() + pause, e.unclear, str(e)
             await self.engine.store.run(
-                lambda tx: outbox.put_off(tx, task, until, text, tried=task.tried or unclear)
+                lambda tx: outbox.put_off(tx, task, until, text, tried=task.tried or unclear),
+                alone=False,
             )
             return
         except TimeoutError:
             until = self.engine.clock.now() + 1000
             await self.engine.store.run(
-                lambda tx: outbox.put_off(tx, task, until, "Slack did not answer", tried=True)
+                lambda tx: outbox.put_off(tx, task, until, "Slack did not answer", tried=True),
+                alone=False,
             )
             return
-        await self.engine.store.run(lambda tx: outbox.finish(tx, task, post))
-        if task.stream in self.engine.waiting:
-            await self.look_now(task.stream)
+        await self.engine.store.run(partial(_delivered, task, post, now), alone=False)
 
     async def _execute(self, task: Task) -> None:
         """Carry out the order that the row's event holds; the same way after a crash."""
-        deadline = time.monotonic() + WORK_WITHIN
-        event = await self.engine.store.run(lambda tx: ledger.event_at(tx, task.seq))
+        deadline = up() + round(WORK_WITHIN * 1000)
+        event = await self.engine.store.run(lambda tx: ledger.event_at(tx, task.seq), alone=False)
         assert isinstance(event, ExecutionStarted)
         request = await self.engine.request(task.stream)
         execution = request.execution if request else None
@@ -292,9 +327,9 @@ class Worker:
                 return  # the lease was lost: whoever has it now goes on
             if await self._give(Record(task.stream, event.attempt, finding)) is not None:
                 return  # the row stays, and is worked off again when its lease ends
-        await self.engine.store.run(lambda tx: outbox.finish(tx, task))
+        await self.engine.store.run(lambda tx: outbox.finish(tx, task), alone=False)
 
-    async def _carry_out(self, task: Task, order: Order, deadline: float) -> Finding | None:
+    async def _carry_out(self, task: Task, order: Order, deadline: int) -> Finding | None:
         platform = self.engine.platforms.get(order.subject.platform)
         if platform is None:
             return NothingHappened(f"the platform {order.subject.platform} is not configured")
@@ -314,14 +349,14 @@ class Worker:
         if task.tried and not capability.idempotent:
             return Unclear("it may have been sent, and this platform must not be sent it twice")
         now = self.engine.clock.now()
-        if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now)):
+        if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now), alone=False):
             return None
-        if time.monotonic() > deadline:
+        if up() > deadline:
             return None  # frozen for longer than the lease: the row is no longer ours
         receipt: Receipt | None = None
         why = "the platform answered, and nothing is to be seen"
         try:
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            async with asyncio.timeout(max(0.0, (deadline - up()) / 1000)):
                 receipt = await platform.apply(order)
         except PlatformError as e:
             if e.fate is Fate.REFUSED:
@@ -355,6 +390,12 @@ class Worker:
                     return Seen(Outcome.PARTIAL, receipt, seen)
                 return Seen(Outcome.NOT_APPLIED, receipt, seen)
         return Unclear(why)
+
+
+def _delivered(task: Task, post: Post | None, now: int, tx: Tx) -> None:
+    outbox.finish(tx, task, post)
+    if task.lane == CHANNEL:
+        due.look_if_waiting(tx, task.stream, now)  # perhaps for this message
 
 
 def _late(capability: Capability) -> Finding:

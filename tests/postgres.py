@@ -4,7 +4,9 @@ import atexit
 import itertools
 import os
 import shutil
+import signal
 import tempfile
+import time
 import warnings
 from functools import cache
 from pathlib import Path
@@ -34,6 +36,16 @@ class Server:
         assert pid is not None
         return pid
 
+    def crash(self) -> None:
+        """As when the machine's power fails, but for the disk."""
+        pid = self.pid
+        os.kill(pid, signal.SIGQUIT)
+        while Path(f"/proc/{pid}").exists() and _state(pid) != "Z":
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
     def start(self) -> None:
         """Start it again after a crash."""
         self._server.ensure_postgres_running()
@@ -50,6 +62,13 @@ class Server:
     def do(self, sql: str, database: str = "postgres") -> None:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(sql.encode())
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 @cache

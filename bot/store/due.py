@@ -18,6 +18,25 @@ def due_requests(tx: Tx, now: int, until: int, limit: int = 50) -> list[str]:
     ]
 
 
+def wait(tx: Tx, id: str, why: str) -> bool:
+    """Note why the last Start of a request had to wait. Whether that is another reason than before."""
+    return bool(
+        tx.execute(
+            "UPDATE requests SET waiting = :why"
+            " WHERE id = :id AND phase IS NULL AND (waiting IS NULL OR waiting <> :why)",
+            id=id,
+            why=why,
+        )
+    )
+
+
+def look_if_waiting(tx: Tx, id: str, now: int) -> None:
+    """What a Start had to wait for may have come about."""
+    tx.execute(
+        "UPDATE requests SET due_at = :now WHERE id = :id AND waiting IS NOT NULL", id=id, now=now
+    )
+
+
 def look_again(tx: Tx, id: str, at: int) -> None:
     tx.execute("UPDATE requests SET due_at = :at WHERE id = :id", id=id, at=at)
 

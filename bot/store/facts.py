@@ -20,7 +20,9 @@ def complete(
         "SELECT (SELECT coalesce(max(n), 0) FROM requests) AS last,"
         " (SELECT holder FROM claims WHERE subject = :about) AS holder,"
         " (SELECT count(*) FROM requests WHERE requester = :by AND undoes IS NOT NULL"
-        "  AND quorum_at = filed_at AND +filed_at > :since) AS restores",  # +: that index is the longer way
+        "  AND quorum_at = filed_at AND +filed_at > :since) AS restores,"  # +: that index is the longer way
+        " (SELECT waiting FROM requests WHERE id = :id) AS waiting",
+        id=None if request is None else request.id,
         about=str(about),
         by=by,
         since=now - DAY,
@@ -46,6 +48,7 @@ def complete(
         newer=newer,
         restores_today=known["restores"],
         posted=told,
+        waiting=known["waiting"],
     )
 
 

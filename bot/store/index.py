@@ -102,7 +102,7 @@ def _derive(tx: Tx, request: Request, started: int | None, approved: int | None,
         "UPDATE requests SET version = :version, quorum_at = :quorum_at, eta = :eta,"
         " started_seq = coalesce(:started, started_seq), unknown_since = :unknown_since,"
         " due_at = :due_at, expires_at = :expires_at,"
-        " approved_at = coalesce(approved_at, :approved) WHERE id = :id",
+        " approved_at = coalesce(approved_at, :approved), waiting = NULL WHERE id = :id",
         id=request.id,
         version=request.version,
         quorum_at=request.quorum_at,

@@ -6,13 +6,14 @@ The entries, what is derived from them and the outbox rows are written together 
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 from operator import itemgetter
+from typing import Any
 
 from bot.core.events import Erased, Event, QueriesErased, RequestEvent
 from bot.core.request import Request, evolve
 from bot.ledger.entry import Entry, Opening, read, write
 from bot.store import outbox, search, tree
 from bot.store.index import Placed, index
-from bot.store.tx import Duplicate, Row, Stale, Tx, Values
+from bot.store.tx import Duplicate, Stale, Tx, Values
 
 DAY = 24 * 60 * 60_000
 AUDIT, POLICY = "audit", "policy"
@@ -36,45 +37,34 @@ def forget_deliveries(tx: Tx, now: int) -> None:
 
 def events(tx: Tx, stream: str, after: int = 0) -> list[tuple[int, Event]]:
     """The events of a stream after a version, each with its seq."""
-    rows = tx.query(
-        "SELECT * FROM entries WHERE stream = :stream AND version > :after ORDER BY version",
+    rows = tx.each(
+        f"{_WITH_OPENINGS} WHERE stream = :stream AND version > :after ORDER BY version",
         stream=stream,
         after=after,
     )
-    openings: dict[int, list[Opening]] = {}
-    if rows:
-        for row in tx.query(
-            "SELECT o.* FROM openings o JOIN entries e USING (seq)"
-            " WHERE e.stream = :stream AND e.version > :after",
-            stream=stream,
-            after=after,
-        ):
-            opening = Opening(row["field"], row["salt"], row["value"])
-            openings.setdefault(row["seq"], []).append(opening)
-    return [(row["seq"], read(_entry(row), openings.get(row["seq"], []))) for row in rows]
+    return [(entry.seq, read(entry, openings)) for entry, openings in _grouped(rows)]
 
 
-def _entry(row: Row) -> Entry:
-    return Entry(row["seq"], row["stream"], row["version"], row["body"])
+# in one statement, which sees an erasure whole or not at all
+_WITH_OPENINGS = (
+    "SELECT e.seq, e.stream, e.version, e.body, o.field, o.salt, o.value FROM entries e"
+    " LEFT JOIN openings o USING (seq)"
+)
 
 
-def entries(tx: Tx) -> Iterator[tuple[Entry, list[Opening]]]:
-    """All entries in their order, each with its openings, one after another."""
-    rows = tx.each(
-        "SELECT e.seq, e.stream, e.version, e.body, o.field, o.salt, o.value FROM entries e"
-        " LEFT JOIN openings o USING (seq) ORDER BY e.seq"
-    )
+def _grouped(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Entry, list[Opening]]]:
     for place, found in groupby(rows, itemgetter(0, 1, 2, 3)):
         yield Entry(*place), [Opening(*row[4:]) for row in found if row[4] is not None]
 
 
+def entries(tx: Tx) -> Iterator[tuple[Entry, list[Opening]]]:
+    """All entries in their order, each with its openings, one after another."""
+    return _grouped(tx.each(f"{_WITH_OPENINGS} ORDER BY seq"))
+
+
 def event_at(tx: Tx, seq: int) -> Event:
-    (row,) = tx.query("SELECT * FROM entries WHERE seq = :seq", seq=seq)
-    openings = [
-        Opening(o["field"], o["salt"], o["value"])
-        for o in tx.query("SELECT * FROM openings WHERE seq = :seq", seq=seq)
-    ]
-    return read(_entry(row), openings)
+    ((entry, openings),) = _grouped(tx.each(f"{_WITH_OPENINGS} WHERE seq = :seq", seq=seq))
+    return read(entry, openings)
 
 
 def request(tx: Tx, id: str, known: Request | None = None) -> Request | None:

@@ -149,6 +149,14 @@ def finish(tx: Tx, task: Task, post: tuple[str, str] | None = None) -> bool:
     return bool(held)
 
 
+def hand_back(tx: Tx, tasks: Sequence[Task]) -> None:
+    """Free leases whose work was not begun, or not ended: others may take them at once."""
+    tx.execute_many(
+        "UPDATE outbox SET leased_until = 0 WHERE id = :id AND fence = :fence",
+        [{"id": task.id, "fence": task.fence} for task in tasks],
+    )
+
+
 def put_off(tx: Tx, task: Task, until: int, error: str, tried: bool) -> None:
     """It could not be done; it is tried again from `until` (ms) on. `tried`: it may have been."""
     tx.execute(

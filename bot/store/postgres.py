@@ -36,6 +36,7 @@ RETRY_FOR = 2.0  # s in which one that came to nothing is begun again
 SILENT = 2_000  # ms after which the server ends the transaction of a client that says nothing
 VISIT_SILENT = 60_000  # ms, for the scripts of the command line
 LEDGER, SCHEMA = 0x6E6F6C6F6E65, 0x6E6F6C6F6E66  # advisory locks
+BEAT = 1_000  # ms between two words on how late it is, to those who may have stood still
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 ROWS = 1_000  # that are fetched at a time
 
@@ -110,6 +111,7 @@ class PostgresStore(Writer):
         self.name = named(url)
         self.time = SharedTime()
         self.address = url
+        self._beat = 0  # when it last said what time it is (ms)
         self._durable = self._alone = True
         self._connection: Connection[Any] | None = None
         self._watch = _Watch()
@@ -179,6 +181,12 @@ class PostgresStore(Writer):
             )
 
     def _end(self, connection: Connection[Any], outcomes: list[Outcome]) -> list[Outcome]:
+        now = self.time.now()
+        if now - self._beat >= BEAT:
+            connection.execute(
+                "UPDATE shared_time SET beat = greatest(beat, %(now)s)", {"now": now}
+            )
+            self._beat = now
         try:
             connection.execute(b"COMMIT", prepare=False)
         except LOST as e:

@@ -241,6 +241,13 @@ class Story:
     async def kinds(self, id: str = "R-1") -> list[str]:
         return [e.kind for e in await self.events(id)]
 
+    async def waiting(self, id: str = "R-1") -> str:
+        """Why the last Start of a request had to wait; empty if it did not."""
+        (row,) = await self.w.store.run(
+            lambda tx: tx.query("SELECT waiting FROM requests WHERE id = :id", id=id)
+        )
+        return row["waiting"] or ""
+
     # --- whole stretches ----------------------------------------------------------------------------
 
     async def cooling_off(self, handle: str = "@pres1dent", **more: str) -> str:

@@ -179,7 +179,7 @@ async def test_what_is_not_run_in_time_expires(s: Story) -> None:
     await s.cooling_off()
     s.ws.archive(REVIEW)
     await s.until_ready()
-    assert "the review channel is archived" in (s.w.bot.engine.waiting.get("R-1") or "")
+    assert "the review channel is archived" in await s.waiting()
     await s.skip(HOUR)
     assert await s.phase() is Phase.EXPIRED
     assert s.w.platform.effects == []
@@ -342,7 +342,7 @@ async def test_while_the_channel_is_not_ours_it_waits_and_then_runs(s: Story, ca
     spoil(s)
     await s.until_ready()
     assert await s.phase() is Phase.READY
-    assert why in (s.w.bot.engine.waiting["R-1"])
+    assert why in await s.waiting()
     assert why in await s.type(TESSA, "status R-1")
     assert s.w.platform.effects == []
     mend(s)
@@ -382,7 +382,7 @@ async def test_without_its_card_nothing_is_started(s: Story) -> None:
     await s.settle()
     await s.skip(5 * MINUTE)
     assert await s.phase() is Phase.READY
-    assert "the notice of the quorum is not in Slack yet" in s.w.bot.engine.waiting["R-1"]
+    assert "the notice of the quorum is not in Slack yet" in await s.waiting()
     assert s.w.platform.effects == []
 
 
@@ -414,7 +414,7 @@ async def test_what_slack_does_not_say_defers_the_start_and_never_reopens(
     s.w.slack.fail("usergroups.users.list", *[fault] * 99)
     await s.until_ready()
     assert await s.phase() is Phase.READY
-    assert "the members of trust-safety could not be read" in s.w.bot.engine.waiting["R-1"]
+    assert "the members of trust-safety could not be read" in await s.waiting()
     assert s.w.platform.effects == []
     s.mend("usergroups.users.list")
     await s.skip(2 * SECOND)
@@ -439,7 +439,7 @@ async def test_a_platform_that_does_not_answer_defers_the_start(s: Story) -> Non
     s.w.platform.faults.down = True
     await s.until_ready()
     assert await s.phase() is Phase.READY
-    assert "the platform could not be asked about the account" in s.w.bot.engine.waiting["R-1"]
+    assert "the platform could not be asked about the account" in await s.waiting()
     s.w.platform.faults.clear()
     await s.skip(2 * SECOND)
     assert s.deactivated()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import wiring
 from bot.core.request import Phase
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.world import world
@@ -293,8 +294,9 @@ async def test_two_who_disagree_settle_nothing(s: Story) -> None:
 
 
 async def test_a_bot_that_stops_after_sending_finds_the_effect_and_sends_nothing(
-    clock: SandboxClock, tmp_path: Path, outside: Outside
+    clock: SandboxClock, tmp_path: Path, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(wiring, "DRAIN_WITHIN", 0)  # what is under way is not waited for
     slack, platform = outside
     async with world(clock, tmp_path / "db", slack=slack, platform=platform) as w:
         s = Story(w)
@@ -318,8 +320,9 @@ async def test_a_bot_that_stops_after_sending_finds_the_effect_and_sends_nothing
 
 
 async def test_a_bot_that_stops_before_sending_does_not_send_too_late(
-    clock: SandboxClock, tmp_path: Path, outside: Outside
+    clock: SandboxClock, tmp_path: Path, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(wiring, "DRAIN_WITHIN", 0)  # what is under way is not waited for
     slack, platform = outside
     async with world(clock, tmp_path / "db", slack=slack, platform=platform) as w:
         s = Story(w)
@@ -345,8 +348,9 @@ async def test_a_bot_that_stops_before_sending_does_not_send_too_late(
 
 
 async def test_nor_after_the_time_to_run_is_over(
-    clock: SandboxClock, tmp_path: Path, outside: Outside
+    clock: SandboxClock, tmp_path: Path, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(wiring, "DRAIN_WITHIN", 0)  # what is under way is not waited for
     slack, platform = outside
     async with world(clock, tmp_path / "db", slack=slack, platform=platform) as w:
         s = Story(w)

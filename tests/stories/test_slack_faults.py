@@ -239,7 +239,7 @@ async def test_a_revoked_token_is_shown_and_comes_right_by_itself(s: Story) -> N
     await s.file()
     s.w.slack.set_token_error("token_revoked")
     await s.hand(TESSA).command("/request-deactivate", "status", channel="C03LOBBY")
-    s.w.bot.engine.waiting.clear()
+    await s.w.store.run(lambda tx: tx.execute("UPDATE requests SET waiting = NULL"))
     await s.skip(9 * HOUR)
     assert await s.phase() is Phase.EXPIRED
     rows = await s.w.store.run(lambda tx: tx.query("SELECT error FROM outbox WHERE error <> ''"))
