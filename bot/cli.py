@@ -1,6 +1,7 @@
 """The command line: `nolone`, or `python -m bot`."""
 
 import asyncio
+import base64
 import contextlib
 import logging
 import os
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
+from pydantic import ValidationError
 
+from bot import backups, policyfile, wiring
 from bot import check as checks
 from bot import manifest as manifests
-from bot import policyfile, wiring
 from bot.audit import complete, erased, erasing, hosting, keys, saved, show, verifying
 from bot.audit import export as exports
 from bot.audit.answer import MOST
@@ -26,6 +28,7 @@ from bot.clock import MachineClock
 from bot.core.decide import Refused
 from bot.core.policy import Policy
 from bot.ledger.note import SigningKey
+from bot.ledger.verify import Verified
 from bot.logs import set_up
 from bot.policyfile import PolicyError
 from bot.settings import (
@@ -508,8 +511,18 @@ def manifest(url: str | None, socket: bool) -> None:
 
 
 @main.command()
-def migrate() -> None:
+@click.option(
+    "--from",
+    "source",
+    metavar="URL",
+    help="Move all of this SQLite database into DATABASE_URL, which has to be empty; no bot may"
+    " serve either.",
+)
+def migrate(source: str | None) -> None:
     """Bring the database to this version's schema."""
+    if source is not None:
+        _move(source)
+        return
     try:
         settings = read_settings(StoreSettings)
         store = open_store(settings.database)
@@ -525,3 +538,56 @@ def migrate() -> None:
     for name in pending:
         click.echo(f"applied {name}")
     click.echo(f"{store.name} is up to date")
+
+
+def _move(source: str) -> None:
+    try:
+        target = read_settings(StoreSettings).database
+        moved = backups.move(StoreSettings(database_url=source).database, target)
+    except ValidationError as e:
+        raise Wrong("--from: write sqlite:/// and the path of a file.") from e
+    except (SettingsError, StoreError) as e:
+        raise Wrong(str(e)) from e
+    click.echo(f"{target}: {_entries(moved)}, the same as in {source}")
+    click.echo("Put the old file away: a bot that is started on it would go on with its own trail.")
+
+
+@main.command()
+@FILE
+def backup(file: Path) -> None:
+    """Write all that is in the database to a new FILE, also beside a running bot."""
+    try:
+        settings = read_settings(StoreSettings)
+        with backups.visit(settings.database) as source:
+            found = backups.back_up(source, file)
+    except (SettingsError, StoreError) as e:
+        raise Wrong(str(e)) from e
+    if found.findings:
+        told = "\n".join(map(str, found.findings))
+        raise Wrong(f"{file} is what the database is, and its trail is not as it was:\n{told}")
+    click.echo(f"{file}: {_entries(found)}")
+
+
+@main.command()
+@FILE
+def restore(file: Path) -> None:
+    """Bring the backup in FILE into the database, which has to be empty.
+
+    Requests that were not closed then are not gone on with: a veto since then may be lost.
+    """
+    try:
+        target = read_settings(StoreSettings).database
+        with backups.visit(file) as source:
+            now = wiring.visiting_clock(source).now()
+            done = backups.restore(source, target, _user(), now)
+    except (SettingsError, StoreError) as e:
+        raise Wrong(str(e)) from e
+    click.echo(f"{target}: {_entries(done.trail)}")
+    if done.set_back:
+        click.echo(f"not gone on with, since a veto may be lost: {', '.join(done.set_back)}")
+    click.echo("Before you start the bot: nolone audit verify, against what others keep.")
+
+
+def _entries(found: Verified) -> str:
+    root = base64.b64encode(found.root).decode()
+    return f"{found.size} entries, verified, root {root}"

@@ -175,6 +175,16 @@ class Erase:
 
 
 @dataclass(frozen=True, slots=True)
+class SetBack:
+    """The trail was set back to an older state: what of a request was still to run must not, since
+    a veto may be lost with the rest. Only from the command line."""
+
+    by: str
+    request: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class EraseQueries:
     """The same for the texts of recorded queries, by the seq of their entries."""
 
@@ -196,5 +206,6 @@ RequestCommand = (
     | Restore
     | Settle
     | Erase
+    | SetBack
 )
 Command = RequestCommand | Query | AdoptPolicy | EraseQueries | Export | Unmask

@@ -26,6 +26,7 @@ from bot.core.commands import (
     Restore,
     Retract,
     Seen,
+    SetBack,
     Settle,
     Start,
     Unclear,
@@ -365,6 +366,14 @@ def decide(request: Request | None, command: Command, facts: Facts, now: int) ->
             if (kept := keeps_its_values(request, facts, now)) is not None:
                 raise Refused(kept)
             return [Erased(at=now, by=by, reason=words(command.reason))]
+        case SetBack():
+            if not by.startswith(HOST):
+                raise Refused("Only on the machine can the trail be set back: nolone restore.")
+            if phase in WAITING:
+                return [Lapsed(at=now, by=by, why=words(command.why))]
+            if phase is Phase.EXECUTING:  # it is looked for, and never sent
+                return [ExecutionUnknown(at=now, by=by, why=words(command.why))]
+            raise Refused(f"{request.id} is {phase.value}: nothing of it is still to run.")
         case Expire():
             if not request.overdue(now):
                 raise Refused(f"{request.id} is {phase.value}, and in time.")

@@ -18,6 +18,7 @@ from bot.core.commands import (
     Refusal,
     Restore,
     Retract,
+    SetBack,
     Settle,
     Start,
     Unclear,
@@ -72,6 +73,7 @@ from .build import (
 )
 
 VETO = Veto(BOB, "R-1", "Not an impostor.")
+SET_BACK = SetBack("host:root", "R-1", "an older state was restored")
 NOTHING, UNCLEAR = NothingHappened("the connection was refused"), Unclear("it timed out")
 
 
@@ -460,6 +462,31 @@ def test_the_first_policy_acts_at_once() -> None:
     assert event.effective == NOW
 
 
+# --- a trail that was set back ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("now", [NOW, ETA - 1, ETA, RUN_BY])
+def test_what_waits_when_the_trail_is_set_back_lapses(now: int) -> None:
+    for request in (filed(), cooling()):
+        (event,) = decided(request, SET_BACK, now=now)
+        assert (event.kind, event.by) == ("Lapsed", "host:root")
+        assert event.why.open.text == "an older state was restored"
+        assert after(request, SET_BACK, now=now).phase(now) is Phase.LAPSED
+
+
+def test_what_is_under_way_when_the_trail_is_set_back_is_unknown_and_looked_for() -> None:
+    (event,) = decided(executing(), SET_BACK, now=ETA)
+    assert event.kind == "ExecutionUnknown"
+    assert after(executing(), SET_BACK, now=ETA).phase(ETA) is Phase.UNKNOWN
+    said = refusal(unknown(), SET_BACK, now=ETA)
+    assert said == "R-1 is unknown: nothing of it is still to run."
+
+
+def test_only_who_has_the_machine_sets_the_trail_back() -> None:
+    for by in (ANN, MANAGER, AGENT, "worker"):
+        assert "Only on the machine" in refusal(filed(), SetBack(by, "R-1", "set back"))
+
+
 # --- refusals --------------------------------------------------------------------------------------
 
 
@@ -474,6 +501,7 @@ def test_the_first_policy_acts_at_once() -> None:
         Start("R-9"),
         Record("R-9", 1, NOTHING),
         Expire("R-9"),
+        SetBack("host:root", "R-9", "set back"),
         Restore(ANN, "R-9", "A mistake."),
         Settle(ANN, "R-9", True, "I know."),
     ],
@@ -494,6 +522,7 @@ def test_nothing_happens_after_the_end(end: Command) -> None:
         Start("R-1"),
         Record("R-1", 1, seen()),
         Expire("R-1"),
+        SET_BACK,
         Restore(ANN, "R-1", "A mistake."),
         settle(ANN, True),
     ):

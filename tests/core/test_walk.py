@@ -32,6 +32,7 @@ from bot.core.commands import (
     Refusal,
     Restore,
     Retract,
+    SetBack,
     Settle,
     Start,
     Unclear,
@@ -227,6 +228,7 @@ def commands(state: State, scenario: Scenario) -> Iterator[Command]:
     yield Recheck(id)
     yield Expire(id)
     yield Erase(DPO, id, "Art. 17")
+    yield SetBack(DPO, id, "a backup was restored")
     yield Record(id, request.attempts + 1, seen())
     if request.execution is not None:
         for outcome in Outcome:
@@ -321,6 +323,7 @@ ALLOWED: dict[type[Command], set[str]] = {
     Restore: {"Filed", "QuorumReached"},
     Settle: {"SettlementProposed", "Executed", "ExecutionFailed"},
     Erase: {"Erased"},
+    SetBack: {"Lapsed", "ExecutionUnknown"},
 }
 
 
@@ -442,7 +445,10 @@ def steps(state: State, scenario: Scenario, counts: Counter[str]) -> Iterator[St
         after = request if isinstance(command, Restore) else fold(request, events)
         assert after is not None
         check_step(state, command, facts, events, after)
-        yield State(after, now, world)
+        if not isinstance(
+            command, SetBack
+        ):  # it leads nowhere new, and would hide what never lapses
+            yield State(after, now, world)
     check_state(state, facts, accepted)
     if (later := next_instant(state)) is not None:
         yield State(request, later, world)
