@@ -75,8 +75,8 @@ def visiting_clock(store: Visit) -> Clock:
     """The same for whoever looks in from outside."""
     if store.time is not None:
         return SharedClock(store.time)
-    kept = store.run_now(setting.clock_setting)
-    newest = store.run_now(ledger.newest)
+    kept = store.look(setting.clock_setting)
+    newest = store.look(ledger.newest)
     return MachineClock(Setting(*kept) if kept else None, newest)
 
 
