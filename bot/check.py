@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import anchors, platforms, policyfile
+from bot import anchors, disk, platforms, policyfile
 from bot.audit import keys
 from bot.clock import MachineClock, wall
 from bot.core.policy import Group, Policy
@@ -71,7 +71,7 @@ async def everything() -> list[Finding]:
     for anchor in others:
         found.append(await _anchor(anchor))
         await anchor.aclose()
-    found += database(settings)
+    found += [*disk_stays(settings), *database(settings)]
     policy, problems = read_policy(settings, there)
     found += problems
     if policy is not None:
@@ -183,6 +183,21 @@ def read_policy(
         return None, [Finding("policy", line) for line in str(e).splitlines()]
     notes = [Finding("policy", w, fatal=False) for w in policyfile.warnings(policy)]
     return policy, [Finding(f"policy {policy.digest[:8]}"), *notes]
+
+
+def disk_stays(settings: StoreSettings) -> list[Finding]:
+    """That the database is where it is not lost with a container; nothing where nothing says so."""
+    passes = disk.look(settings.database.parent)
+    if passes is None:
+        return []
+    name = f"disk of {settings.database}"
+    if settings.nolone_ephemeral == "accept":
+        return [Finding(name, f"{passes}. NOLONE_EPHEMERAL accepts that", fatal=False)]
+    text = (
+        f"{passes}, and the trail with it. Mount a volume that stays and put DATABASE_URL on it, or"
+        " use PostgreSQL, or set NOLONE_EPHEMERAL=accept to lose the trail"
+    )
+    return [Finding(name, text)]
 
 
 def database(settings: StoreSettings) -> list[Finding]:

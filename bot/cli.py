@@ -86,7 +86,8 @@ def run(socket: bool) -> None:
 
 
 async def _run(settings: Settings, socket: bool) -> None:
-    wrong = [f for f in checks.database(settings) if f.wrong]
+    disk = checks.disk_stays(settings)
+    wrong = [f for f in disk if f.fatal] or [f for f in checks.database(settings) if f.wrong]
     if wrong:
         raise StoreError("\n".join(str(f) for f in wrong))
     store = open_store(settings.database)
@@ -97,6 +98,7 @@ async def _run(settings: Settings, socket: bool) -> None:
         if policy is None:
             raise SettingsError("\n".join(str(f) for f in found))
         others = checks.open_anchors(settings, clock)
+        found += disk
         found += checks.anchoring(settings, policy)
         found += await checks.slack(checks.client(settings), policy)
         found.append(checks.clock_is_off(clock))

@@ -18,6 +18,7 @@ class StoreSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr = SecretStr("sqlite:///nolone.db")  # it may hold a password
+    nolone_ephemeral: Literal["accept"] | None = None
 
     @field_validator("database_url")
     @classmethod

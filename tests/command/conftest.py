@@ -51,6 +51,7 @@ async def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         "ANCHOR_CHANNEL_WEBHOOK": slack.webhook(ANCHORS),
         "ANCHOR_DIRECTORY_PATH": str(tmp_path / "anchors"),
         "PORT": "0",
+        "NOLONE_EPHEMERAL": "accept",  # the tests may be run in a container
     }
     for name, value in env.items():
         monkeypatch.setenv(name, value)

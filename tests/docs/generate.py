@@ -306,6 +306,7 @@ SAID = {
     "SLACK_APP_TOKEN": "for Socket Mode: an app-level token, `xapp-…`",
     "SLACK_API_URL": "where Slack's Web API is; ends in `/api/`",
     "DATABASE_URL": "`sqlite:///` and the path of a file, four slashes for an absolute one; or `postgresql://USER:PASSWORD@HOST/NAME`, for one process or several",
+    "NOLONE_EPHEMERAL": "`accept`: run on a disk that goes with its container, and the trail with it",
     "NOLONE_POLICY": "the policy file",
     "NOLONE_PLATFORMS": "the platforms to act on, separated by commas: `synapse`, `demo`, or one of yours",
     "NOLONE_ORIGIN": "this ledger's name; it is part of every order's key, so never change it",
