@@ -151,11 +151,29 @@ class Anchor(Protocol):
     async def aclose(self) -> None: ...
 
 
+class Rate(NamedTuple):
+    """So many messages at once, and then one every `every` ms."""
+
+    burst: int
+    every: int
+
+
+class Behind(NamedTuple):
+    """A row of a reply that waits right behind another of its request: one message can tell both."""
+
+    id: int
+    key: str
+    seq: int
+    wanted: int  # how often it was asked for
+    fence: int
+
+
 class Post(NamedTuple):
     """Where a message stands in Slack."""
 
     channel: str
     ts: str
+    also: Sequence[Behind] = ()  # the rows behind its own that it tells of too
 
 
 Nudge = Callable[[str], Awaitable[None]]  # look at this request at once
@@ -165,16 +183,27 @@ class NotDelivered(Exception):
     """A message was not delivered; the text says why."""
 
     def __init__(
-        self, text: str, *, retry_after_ms: int = 0, final: bool = False, unclear: bool = False
+        self,
+        text: str,
+        *,
+        retry_after_ms: int = 0,
+        final: bool = False,
+        unclear: bool = False,
+        busy: bool = False,
+        held: bool = False,
     ) -> None:
         super().__init__(text)
         self.retry_after_ms = retry_after_ms
+        self.busy = busy  # nothing is wrong: it is only not its turn
+        self.held = held  # it comes right when somebody changes something at Slack
         self.final = final  # trying again cannot help
         self.unclear = unclear  # it may be there: look for it before posting anew
 
 
 class Messenger(Protocol):
     """Whoever tells people what happened."""
+
+    rates: Mapping[str, Rate]  # at which it takes messages, by the kind of place; else at any
 
     async def deliver(
         self, key: str, stream: str, seq: int, what: str, to: str, look: bool

@@ -28,7 +28,7 @@ from bot.core.subject import AccountState, Observed
 from bot.engine import Engine
 from bot.ledger.entry import LedgerBroken
 from bot.ports import Fate, Messenger, NotDelivered, Platform, PlatformError, Post
-from bot.store import due, ledger, outbox
+from bot.store import digest, due, ledger, outbox, pace, undelivered
 from bot.store.outbox import Task
 from bot.store.shared_time import up
 from bot.store.tx import StoreError, Tx
@@ -46,7 +46,6 @@ EXPORT_TRIES = 10  # at an export that is refused to whoever asked
 AT_ONCE = 16  # tasks at a time
 LOOK_ANYWAY = 30_000  # ms between two rounds at most: another process may have appended
 LOOK_SHARED = 1_000  # ms, where others serve the same database and may have died
-CHANNEL = "channel"  # the lane of what a request says in the review channel
 
 
 class Worker:
@@ -126,11 +125,14 @@ class Worker:
             return
         now = self.seen_at = self.engine.clock.now()
         room = max(0, AT_ONCE - len(self._running))
+        rates = self._messenger.rates
 
         def take(tx: Tx) -> tuple[list[str], list[Task], int]:
             until = now + LEASE
             ids = due.due_requests(tx, now, until)
-            return ids, outbox.lease(tx, now, until, room), ledger.version(tx, ledger.POLICY)
+            tasks = outbox.lease(tx, now, until, room, rates)
+            digest.begin(tx, now)
+            return ids, tasks, ledger.version(tx, ledger.POLICY)
 
         # void after a restart: see free_leases
         ids, tasks, policy = await self.engine.store.run(take, durable=False, alone=False)
@@ -292,27 +294,19 @@ class Worker:
                     task.key, task.stream, task.seq, task.what, task.recipient, task.tried
                 )
         except NotDelivered as e:
-            if e.final:
-                log.warning("%s of %s/%s: %s", task.what, task.stream, task.seq, e)
-                await self.engine.store.run(lambda tx: outbox.finish(tx, task), alone=False)
-                return
-            pause = max(e.retry_after_ms, min(1000 * 2 ** min(task.attempts, 6), RETRY_MOST))
-            if e.retry_after_ms:
-                pause = e.retry_after_ms
-            until, unclear, text = self.engine.clock.now() + pause, e.unclear, str(e)
-            await self.engine.store.run(
-                lambda tx: outbox.put_off(tx, task, until, text, tried=task.tried or unclear),
-                alone=False,
-            )
-            return
+            await self._not_delivered(task, e)
         except TimeoutError:
-            until = self.engine.clock.now() + 1000
-            await self.engine.store.run(
-                lambda tx: outbox.put_off(tx, task, until, "Slack did not answer", tried=True),
-                alone=False,
-            )
-            return
-        await self.engine.store.run(partial(_delivered, task, post, now), alone=False)
+            late = NotDelivered("Slack did not answer", retry_after_ms=1000, unclear=True)
+            await self._not_delivered(task, late)
+        else:
+            now = self.engine.clock.now()
+            await self.engine.store.run(partial(_delivered, task, post, now), alone=False)
+
+    async def _not_delivered(self, task: Task, e: NotDelivered) -> None:
+        if e.final:
+            log.warning("%s of %s/%s: %s", task.what, task.stream, task.seq, e)
+        now = self.engine.clock.now()
+        await self.engine.store.run(partial(_put_off, task, e, now), alone=False)
 
     async def _execute(self, task: Task) -> None:
         """Carry out the order that the row's event holds; the same way after a crash."""
@@ -393,9 +387,29 @@ class Worker:
 
 
 def _delivered(task: Task, post: Post | None, now: int, tx: Tx) -> None:
-    outbox.finish(tx, task, post)
-    if task.lane == CHANNEL:
+    at, also = (post[:2], post.also) if post is not None else (None, ())
+    if not outbox.finish(tx, task, at, also):
+        return
+    undelivered.delivered(tx, task, 1 + len(also), now)
+    if task.what == "digest":
+        digest.go_on(tx, task, post is not None, now)
+    if task.what in ("card", "thread"):
         due.look_if_waiting(tx, task.stream, now)  # perhaps for this message
+
+
+def _put_off(task: Task, e: NotDelivered, now: int, tx: Tx) -> None:
+    """Give it up, or put it off for as long as Slack asked, or as it was tried."""
+    if e.final:
+        if outbox.finish(tx, task):
+            undelivered.given_up(tx, task, str(e), now)
+        return
+    until = now + (e.retry_after_ms or min(1000 * 2 ** min(task.attempts, 6), RETRY_MOST))
+    failed_at = None if e.busy else now
+    outbox.put_off(tx, task, until, str(e), task.tried or e.unclear, failed_at)
+    if e.busy:
+        pace.pause(tx, task.place, until)
+    elif e.held:
+        undelivered.held(tx, task, now)
 
 
 def _late(capability: Capability) -> Finding:

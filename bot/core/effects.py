@@ -1,6 +1,7 @@
 """What has to be done outside because of an event: the rows that go into the outbox with it."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Literal
 
 from bot.core.commands import HOST
@@ -14,6 +15,7 @@ from bot.core.events import (
     ExecutionUnknown,
     Expired,
     Exported,
+    Filed,
     Lapsed,
     PolicyAdopted,
     Queried,
@@ -37,6 +39,27 @@ class Effect:
     what: Literal["card", "thread", "retell", "direct", "channel", "execute", "export", "file"]
     to: str = ""
 
+
+class Urgency(IntEnum):
+    """What goes first where not everything can be sent at once, the least first."""
+
+    ORDER = 0  # nothing waits for Slack that is to be done on a platform
+    DECIDED = 1  # it changes what anybody may still do about it
+    NEWS = 2
+    DIGEST = 3
+    CARD = 4  # a request that nobody has decided about yet
+    FILED = 5  # the reply that says no more than its card
+
+
+DECISIVE = (
+    QuorumReached,
+    Vetoed,
+    Withdrawn,
+    ExecutionStarted,
+    ExecutionUnknown,
+    Executed,
+    ExecutionFailed,
+)
 
 FIRST_PAUSE = 1_000  # ms after an attempt that came to nothing; doubled each time
 LONGEST_PAUSE = 60_000  # ms
@@ -78,6 +101,16 @@ def effects(request: Request | None, event: Event) -> tuple[Effect, ...]:
         reviewers = {p for _, members in request.electorate for p in members}
         told += [Effect("direct", p) for p in sorted(reviewers - {request.requester})]
     return tuple(told)
+
+
+def urgency(effect: Effect, event: Event) -> Urgency:
+    if effect.what == "execute":
+        return Urgency.ORDER
+    if isinstance(event, DECISIVE):
+        return Urgency.DECIDED
+    if isinstance(event, Filed):
+        return Urgency.CARD if effect.what == "card" else Urgency.FILED
+    return Urgency.NEWS
 
 
 def next_due(request: Request, now: int) -> int | None:

@@ -1,8 +1,8 @@
 """Outbox rows to Slack: the card, the thread, direct messages. A post is marked with its row's key
 in its metadata, so that it can be found again after an answer that was lost."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError
@@ -23,45 +23,54 @@ from bot.core.policy import Policy
 from bot.core.request import Request, evolve
 from bot.engine import Engine
 from bot.ledger.checkpoint import short
-from bot.ports import NotDelivered, Post
+from bot.ports import NotDelivered, Post, Rate
 from bot.slack.files import Files
-from bot.slack.trouble import error_of, pause_of, status_of
+from bot.slack.trouble import (
+    GONE,
+    HELD,
+    NO_PARENT,
+    UNCLEAR,
+    UNREACHABLE,
+    error_of,
+    pause_of,
+    status_of,
+)
 from bot.slack.views import card, coming, told
 from bot.slack.views.common import Blocks, context, section
-from bot.store import ledger, outbox, tree
+from bot.store import digest, ledger, outbox, tree, undelivered
 
 Message = dict[str, Any]
 Method = Callable[..., Coroutine[Any, Any, AsyncSlackResponse]]
 
 EVENT_TYPE = "nolone"
 CLOCKS_DIFFER = 15 * 60_000  # ms at most between Slack's clock and ours
-# Slack may have done what it did not answer to
-UNCLEAR = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
-# it can only come right when somebody changes something at Slack: tried again, and shown
-HELD = {
-    "channel_not_found",
-    "not_in_channel",
-    "is_archived",
-    "restricted_action",
-    "token_revoked",
-    "account_inactive",
-    "invalid_auth",
-    "not_authed",
-    "missing_scope",
-}
-HELD_FOR = 30_000  # ms between tries
-NO_PARENT = {"cannot_reply_to_message", "message_not_found", "thread_not_found"}
-# this person can never be told by DM
-UNREACHABLE = {
-    "cannot_dm_bot",
-    "channel_not_found",
-    "messages_tab_disabled",
-    "user_disabled",
-    "user_not_found",
-}
+HELD_FOR = 30_000  # ms between tries of what somebody has to put right at Slack
+# Slack takes about one message a second in a channel, direct messages too, and somewhat more at
+# first; of changes to messages 50 a minute and more in all
+RATES = {"channel": Rate(3, 1000), "direct": Rate(3, 1000), "update": Rate(20, 1200)}
+DIGEST_NAMES = 10  # requests that a digest names
+DIGEST_SINCE = 60 * 60_000  # ms back that a digest is looked for whose answer was lost
+TOGETHER = 10  # replies in one message at most
+TOGETHER_LENGTH = 3000  # characters in all; Slack refuses to change what is longer than 4000
+
+
+class Told(NamedTuple):
+    """An event, and its request as it was right after it."""
+
+    seq: int
+    request: Request
+    event: RequestEvent
+
+
+def _keys(message: Message) -> set[str]:
+    """The rows that a message of ours tells of."""
+    marks = message.get("metadata", {}).get("event_payload", {})
+    return {marks.get("key"), *marks.get("also", ())}
 
 
 class SlackMessenger:
+    rates: Mapping[str, Rate] = RATES
+
     def __init__(self, engine: Engine, client: AsyncWebClient, exports: Exporter) -> None:
         self._engine = engine
         self._client = client
@@ -80,6 +89,8 @@ class SlackMessenger:
                 return await self._direct(key, stream, seq, to, look)
             case "file":
                 return await self._file(key, seq, to, look)
+            case "digest":
+                return await self._digest(key, seq, look)
             case _:
                 return await self._channel(key, seq, look)
 
@@ -94,37 +105,46 @@ class SlackMessenger:
         assert judged is not None
         a, _, _ = judged
         mark = await self._mark(await self._engine.store.run(lambda tx: ledger.last_seq(tx, id)))
-        text, blocks = card.render(a, self._engine.reversibility(a.request), mark)
-        post = await self._engine.store.run(lambda tx: outbox.post(tx, key))
-        if post is not None:
+        late, waits = await self._engine.store.run(
+            lambda tx: (undelivered.of(tx, id), undelivered.waiting(tx, id))
+        )
+        trouble = [told.undelivered(row) for row in [*waits, *late]]
+
+        def render() -> tuple[str, Blocks]:
+            return card.render(a, self._engine.reversibility(a.request), mark, trouble)
+
+        text, blocks = render()
+        channel, note, now = self._policy.channels.review, "", self._engine.clock.now()
+        at = await self._engine.store.run(lambda tx: outbox.post(tx, key))
+        standing = None if at is None else Post(*at)
+        if standing is not None:
             try:
-                await self._call(
-                    self._client.chat_update,
-                    post[0],
-                    channel=post[0],
-                    ts=post[1],
-                    text=text,
-                    blocks=blocks,
-                )
-                return Post(*post)
+                return await self._change(standing, text, blocks)
             except NotDelivered as e:
-                if str(e) != "message_not_found":
+                if str(e) not in GONE:
                     raise
-                await self._engine.store.run(lambda tx: outbox.forget_post(tx, key))
-                text = f"{text} (The card before this one was deleted in Slack.)"
-                blocks.append(section("_The card before this one was deleted in Slack._"))
-        channel = self._policy.channels.review
+                note = f"The card before this one {GONE[str(e)]}."
         if look and (found := await self._find(key, channel, a.request.filed_at)) is not None:
-            await self._call(
-                self._client.chat_update,
-                channel,
-                channel=channel,
-                ts=found.ts,
-                text=text,
-                blocks=blocks,
-            )
-            return found
+            post = Post(channel, found["ts"])
+            if post != standing:
+                return await self._change(post, text, blocks)
+        if standing is not None:
+            await self._take_away(standing)
+            await self._engine.store.run(lambda tx: undelivered.note(tx, id, note, now))
+            trouble.append(note)
+            text, blocks = render()
+            text = f"{text} ({note})"
         return await self._post(key, channel, text, blocks)
+
+    async def _take_away(self, post: Post) -> None:
+        """Delete what cannot be changed any more, where Slack lets us."""
+        try:
+            await self._call(
+                self._client.chat_delete, post.channel, channel=post.channel, ts=post.ts
+            )
+        except NotDelivered as e:
+            if str(e) not in {"message_not_found", "cant_delete_message"}:
+                raise
 
     def _mentions(self) -> str:
         groups = self._policy.people.reviewers.values()
@@ -138,70 +158,126 @@ class SlackMessenger:
 
     # --- replies and messages ---------------------------------------------------------------------
 
-    async def _story(self, stream: str, seq: int) -> tuple[Request, Any]:
-        """The request as it was right after the event at `seq`, and that event."""
+    async def _stories(self, stream: str, seqs: Collection[int]) -> list[Told]:
+        """The events at `seqs`, and the request as it was right after each."""
         request: Request | None = None
+        found = []
         for at, event in await self._engine.store.run(lambda tx: ledger.events(tx, stream)):
             assert isinstance(event, RequestEvent)
             request = evolve(request, event)
-            if at == seq:
-                return request, event
-        raise LookupError(f"{stream} has no entry {seq}")
+            if at in seqs:
+                found.append(Told(at, request, event))
+        if len(found) != len(seqs):
+            raise LookupError(f"{stream} has not all of the entries {seqs}")
+        return found
+
+    async def _reply(self, one: Told) -> tuple[str, Blocks]:
+        text = told.thread(one.request, one.event)
+        mentioned = isinstance(one.event, Filed | Reopened | QuorumReached)
+        if mentioned and one.request.pinned.approvals > 0:
+            text += self._mentions()
+        return text, [section(text), context(await self._mark(one.seq))]
 
     async def _thread(self, key: str, stream: str, seq: int, look: bool) -> Post | None:
-        request, event = await self._story(stream, seq)
-        parent = await self._engine.store.run(lambda tx: outbox.post(tx, f"{stream}/card"))
+        """Tell an event, and in the same message those that wait behind it, in their order."""
+        parent, before, behind = await self._engine.store.run(
+            lambda tx: (
+                outbox.post(tx, f"{stream}/card"),
+                outbox.post(tx, key),
+                outbox.behind(tx, key, TOGETHER - 1),
+            )
+        )
         if parent is None:
             raise NotDelivered("the card is not in Slack yet", retry_after_ms=500)
         channel, ts = parent
-        text = told.thread(request, event)
-        if isinstance(event, Filed | Reopened | QuorumReached) and request.pinned.approvals > 0:
-            text += self._mentions()
-        blocks = [section(text), context(await self._mark(seq))]
-        before = await self._engine.store.run(lambda tx: outbox.post(tx, key))
         if before is not None:  # asked for again: it reads otherwise now
-            return await self._retell(Post(*before), text, blocks)
-        if look and (found := await self._find(key, channel, event.at, ts)) is not None:
+            return await self._retell(stream, Post(*before))
+        stories = await self._stories(stream, [seq, *(b.seq for b in behind)])
+        if look and (there := await self._find(key, channel, stories[0].event.at, ts)) is not None:
+            also = [b for b in behind if b.key in _keys(there)]
+            post = Post(channel, there["ts"], also)
             now = await self._engine.request(stream)
-            erased = now is not None and now.erasure is not None
-            return await self._retell(found, text, blocks) if erased else found
+            if now is not None and now.erasure is not None:
+                return await self._retell(stream, post, [seq, *(b.seq for b in also)])
+            return post
+        texts: list[str] = []
+        blocks: Blocks = []
+        for story in stories:
+            text, more = await self._reply(story)
+            if texts and len("\n".join([*texts, text])) > TOGETHER_LENGTH:
+                break
+            texts.append(text)
+            blocks += more
+        also = behind[: len(texts) - 1]
         try:
-            return await self._post(
+            post = await self._post(
                 key,
                 channel,
-                text,
+                "\n".join(texts),
                 blocks,
+                [b.key for b in also],
                 thread_ts=ts,
-                reply_broadcast=told.broadcast(event),
+                reply_broadcast=any(told.broadcast(s.event) for s in stories[: len(texts)]),
             )
         except NotDelivered as e:
             if str(e) not in NO_PARENT:
                 raise
             # the card was deleted since it was last rendered: without another, nothing more of
             # this request could be told
-            card_key = f"{stream}/card"
-            again = await self._card(card_key, stream, look=False)
-            await self._engine.store.run(lambda tx: outbox.keep_post(tx, card_key, again, seq))
+            now_ms = self._engine.clock.now()
+            await self._engine.store.run(lambda tx: outbox.refresh_card(tx, stream, now_ms))
             raise NotDelivered("the card was deleted in Slack", retry_after_ms=1000) from e
+        return post._replace(also=also)
 
-    async def _retell(self, post: Post, text: str, blocks: Blocks) -> Post:
-        """Put this in the place of what was told, if that is still there."""
+    async def _retell(self, stream: str, post: Post, seqs: Collection[int] = ()) -> Post:
+        """Put what is to be told now in the place of what was told, if that is still there. `seqs`:
+        the entries that the message tells of, where that is not known yet."""
+        seqs = seqs or await self._engine.store.run(lambda tx: outbox.told_by(tx, stream, post[:2]))
+        replies = [await self._reply(one) for one in await self._stories(stream, seqs)]
+        text, blocks = "\n".join(t for t, _ in replies), [b for _, more in replies for b in more]
         try:
-            await self._call(
-                self._client.chat_update,
-                post.channel,
-                channel=post.channel,
-                ts=post.ts,
-                text=text,
-                blocks=blocks,
-            )
+            await self._change(post, text, blocks)
         except NotDelivered as e:
-            if str(e) != "message_not_found":
+            if str(e) not in GONE:
                 raise
         return post
 
+    async def _change(self, post: Post, text: str, blocks: Blocks) -> Post:
+        await self._call(
+            self._client.chat_update,
+            post.channel,
+            channel=post.channel,
+            ts=post.ts,
+            text=text,
+            blocks=blocks,
+        )
+        return post
+
+    async def _digest(self, key: str, seq: int, look: bool) -> Post | None:
+        """Say which requests have no card yet, in one message; None: all have theirs now."""
+        cards, oldest = await self._engine.store.run(lambda tx: digest.waiting(tx, DIGEST_NAMES))
+        text, mark = told.digest(cards, oldest), f"{key}/{seq}"
+        channel = self._policy.channels.review
+        at = await self._engine.store.run(lambda tx: outbox.post(tx, key))
+        post = None if at is None else Post(*at)
+        if post is None and look:
+            since = self._engine.clock.now() - DIGEST_SINCE
+            there = await self._find(mark, channel, since)
+            post = None if there is None else Post(channel, there["ts"])
+        if post is not None:
+            try:
+                await self._change(post, text, [section(text)])
+                return post if cards else None
+            except NotDelivered as e:
+                if str(e) not in GONE:
+                    raise
+        if not cards:
+            return None
+        text += self._mentions()
+        return await self._post(mark, channel, text, [section(text)])
+
     async def _direct(self, key: str, stream: str, seq: int, to: str, look: bool) -> Post | None:
-        _, event = await self._story(stream, seq)
+        ((_, _, event),) = await self._stories(stream, [seq])
         judged = await self._engine.assessment(stream)
         assert judged is not None
         text, blocks = told.direct(judged[0], event, to, await self._mark(seq))
@@ -210,7 +286,7 @@ class SlackMessenger:
                 opened = await self._call(self._client.conversations_open, to, users=to)
                 channel = opened["channel"]["id"]
                 if (found := await self._find(key, channel, event.at)) is not None:
-                    return found
+                    return Post(channel, found["ts"])
             return await self._post(key, to, text, blocks)
         except NotDelivered as e:
             if str(e) not in UNREACHABLE:
@@ -239,7 +315,7 @@ class SlackMessenger:
             return None  # the first policy changes nothing
         channel = self._policy.channels.review
         if look and (found := await self._find(key, channel, event.at)) is not None:
-            return found
+            return Post(channel, found["ts"])
         text = told.policy(event, self._engine.clock.now())
         return await self._post(key, channel, text, [section(text), context(await self._mark(seq))])
 
@@ -251,7 +327,17 @@ class SlackMessenger:
 
     # --- Slack ------------------------------------------------------------------------------------
 
-    async def _post(self, key: str, channel: str, text: str, blocks: Blocks, **more: Any) -> Post:
+    async def _post(
+        self,
+        key: str,
+        channel: str,
+        text: str,
+        blocks: Blocks,
+        also: Sequence[str] = (),
+        **more: Any,
+    ) -> Post:
+        """`also`: the keys of what else it tells."""
+        marks: dict[str, Any] = {"key": key, **({"also": list(also)} if also else {})}
         said = await self._call(
             self._client.chat_postMessage,
             channel,
@@ -260,21 +346,17 @@ class SlackMessenger:
             blocks=blocks,
             unfurl_links=False,
             unfurl_media=False,
-            metadata={"event_type": EVENT_TYPE, "event_payload": {"key": key}},
+            metadata={"event_type": EVENT_TYPE, "event_payload": marks},
             **more,
         )
         return Post(said["channel"], said["ts"])
 
     async def _find(
         self, key: str, channel: str, since: int, thread: str | None = None
-    ) -> Post | None:
-        """The message marked with `key`, sent after `since` (ms). Raises NotDelivered where that
-        cannot be looked up."""
-
-        def marked(message: Message) -> bool:
-            return bool(message.get("metadata", {}).get("event_payload", {}).get("key") == key)
-
-        return await self._search(marked, channel, since, thread)
+    ) -> Message | None:
+        """The newest message marked with `key`, sent after `since` (ms). Raises NotDelivered where
+        that cannot be looked up."""
+        return await self._search(lambda m: key in _keys(m), channel, since, thread)
 
     async def _find_text(self, text: str, since: int, channel: str) -> bool:
         """Whether a message with this in it was sent after `since` (ms). Raises as `_find`."""
@@ -283,7 +365,7 @@ class SlackMessenger:
 
     async def _search(
         self, wanted: Callable[[Message], bool], channel: str, since: int, thread: str | None = None
-    ) -> Post | None:
+    ) -> Message | None:
         method: Method = self._client.conversations_history
         more: dict[str, Any] = {
             "channel": channel,
@@ -298,7 +380,8 @@ class SlackMessenger:
             said = await self._call(method, channel, cursor=cursor, **more)
             for message in said["messages"]:
                 if wanted(message):
-                    return Post(channel, message["ts"])
+                    found: Message = message
+                    return found
             cursor = (said.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 return None
@@ -308,18 +391,20 @@ class SlackMessenger:
         now = self._engine.clock.now()
         lane = (method.__name__, where)  # Slack counts each method by itself
         if (until := self._busy_until.get(lane, 0)) > now:
-            raise NotDelivered("Slack asked for a pause", retry_after_ms=until - now)
+            raise NotDelivered("Slack asked for a pause", retry_after_ms=until - now, busy=True)
         try:
             return await method(**args)
         except SlackApiError as e:
             error = error_of(e)
             if (pause := pause_of(e)) is not None:
                 self._busy_until[lane] = now + pause
-                raise NotDelivered("Slack asked for a pause", retry_after_ms=pause) from e
+                raise NotDelivered(
+                    "Slack asked for a pause", retry_after_ms=pause, busy=True
+                ) from e
             if status_of(e) >= 500 or error in UNCLEAR:
                 raise NotDelivered(f"Slack answers {error}", unclear=True) from e
             if error in HELD:
-                raise NotDelivered(error, retry_after_ms=HELD_FOR) from e
+                raise NotDelivered(error, retry_after_ms=HELD_FOR, held=True) from e
             raise NotDelivered(error) from e
         except (ClientError, TimeoutError, OSError) as e:
             raise NotDelivered("Slack could not be reached", unclear=True) from e

@@ -54,11 +54,13 @@ def free_leases(tx: Tx) -> None:
 def next_event(tx: Tx) -> int | None:
     """When (ms) the next outbox row or request is due; None: nothing waits."""
     (row,) = tx.query(
-        "SELECT min(at) AS at FROM (SELECT"
-        "  min(CASE WHEN due_at < leased_until THEN leased_until ELSE due_at END) AS at FROM outbox o"
-        " WHERE NOT EXISTS (SELECT 1 FROM outbox e"
-        "  WHERE e.stream = o.stream AND e.lane = o.lane AND e.id < o.id)"
-        " UNION ALL SELECT min(due_at) FROM requests WHERE due_at IS NOT NULL) d"
+        "SELECT min(at) AS at FROM ("
+        " SELECT min(CASE WHEN at < free_at THEN free_at ELSE at END) AS at FROM ("
+        "  SELECT CASE WHEN due_at < leased_until THEN leased_until ELSE due_at END AS at,"
+        "   coalesce(p.free_at, 0) AS free_at FROM outbox o LEFT JOIN pace p ON p.place = o.place"
+        "  WHERE NOT EXISTS (SELECT 1 FROM outbox e"
+        "   WHERE e.stream = o.stream AND e.lane = o.lane AND e.id < o.id)) heads"
+        " UNION ALL SELECT min(due_at) FROM requests WHERE due_at IS NOT NULL) either"
     )
     at: int | None = row["at"]
     return at

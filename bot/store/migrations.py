@@ -285,6 +285,30 @@ STEPS: list[Step] = [
         INSERT INTO shared_time (one, held_back, beat) VALUES (1, 0, 0)
         """,
     ),
+    Step(
+        "0007 outbox under pressure",
+        """
+        -- what goes first, see core/effects.py; whose pace it is sent at; when it was asked for; since
+        -- when it could not be delivered
+        ALTER TABLE outbox ADD COLUMN urgency INTEGER NOT NULL DEFAULT 2;
+        ALTER TABLE outbox ADD COLUMN place TEXT NOT NULL DEFAULT '';
+        ALTER TABLE outbox ADD COLUMN asked_at INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE outbox ADD COLUMN failed_at INTEGER;
+        UPDATE outbox SET asked_at = due_at;
+        CREATE TABLE pace (
+            place TEXT PRIMARY KEY,
+            free_at INTEGER NOT NULL -- from when on the next may be sent
+        ) WITHOUT ROWID;
+        CREATE TABLE undelivered ( -- what came late, or never, of a request's messages
+            stream TEXT NOT NULL,
+            error TEXT NOT NULL,
+            messages INTEGER NOT NULL,
+            since INTEGER NOT NULL,
+            until INTEGER, -- NULL: they were given up
+            PRIMARY KEY (stream, error)
+        ) WITHOUT ROWID;
+        """,
+    ),
 ]
 
 

@@ -70,7 +70,8 @@ class Ending:
 def ending(t: Town) -> Ending:
     ws = t.slack.workspace
     everything = [m for c in ws.channels.values() for m in c.messages.values() if m.metadata]
-    keys = Counter(m.metadata["event_payload"]["key"] for m in everything if m.metadata)
+    marks = [m.metadata["event_payload"] for m in everything if m.metadata]
+    keys = Counter(key for one in marks for key in (one["key"], *one.get("also", ())))
     deliveries = [key for (key,) in t.query("SELECT key FROM deliveries")]
     return Ending(
         ledger=t.query("SELECT seq, stream, version, kind, actor FROM entries ORDER BY seq"),

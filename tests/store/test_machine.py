@@ -49,7 +49,7 @@ class Outbox(RuleBasedStateMachine):
         """A card may be wanted anew without news in the ledger; anything else is of an entry."""
         self.seq += news if card else 1
         key = f"{stream}/{lane}/card" if card else f"{stream}/{lane}/{self.seq}"
-        row = outbox._row(key, lane, stream, self.seq, "thread", "", self.now)
+        row = outbox.wish(key, lane, stream, self.seq, "thread", "", self.now)
         self.store.run_now(lambda tx: outbox.put(tx, [row]))
         if key not in self.wanted:
             self.order.setdefault((stream, lane), []).append(key)

@@ -93,7 +93,7 @@ def test_orders_go_first(store: Connection) -> None:
     give(store, Start(request.id), now=LATER)
     first, *rest = lease(store, LATER)
     assert first.what == "execute"
-    assert {t.what for t in rest} == {"card"}
+    assert sorted(t.key for t in rest) == ["R-1/5/thread", "R-1/card", "R-2/card"]
     (alone,) = lease(store, LATER + LEASE, limit=1)
     assert alone.what == "execute"
 
@@ -123,7 +123,7 @@ def test_a_card_that_shows_something_else_in_the_same_state_is_sent_again(
     (card,) = lease(store)
     store.run_now(lambda tx: outbox.refresh_card(tx, "R-1", NOW))  # with no new entry
     assert store.run_now(lambda tx: outbox.finish(tx, card, ("C1", "1.0")))
-    (again,) = lease(store)
+    again, _ = sorted(lease(store), key=lambda task: task.what)
     assert (again.key, again.seq) == (card.key, card.seq)
     assert store.run_now(lambda tx: outbox.finish(tx, again, ("C1", "1.0")))
     assert "R-1/card" not in [t.key for t in lease(store)]

@@ -13,7 +13,8 @@ from bot.sandbox.platform import SandboxPlatform
 from bot.sandbox.slack import FakeSlack, Hand
 from bot.sandbox.slack.records import Message, View
 from bot.sandbox.world import ANCHORS, LOBBY, REVIEW, World
-from bot.store import ledger, outbox
+from bot.store import ledger
+from bot.store.tx import Tx
 
 START = 1_790_000_000_000  # an instant in 2026
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
@@ -79,8 +80,7 @@ class Story:
         await self.settle()
         for _ in range(60):
             now = self.w.clock.now()
-            rows = await self.w.store.run(outbox.backlog)
-            due = [row["due_at"] for row in rows if row["due_at"] > now]
+            due = [at for at in await self.w.store.run(sent_from) if at > now]
             if not due or min(due) > now + 5 * SECOND:
                 return
             self.w.clock.skip(min(due) - now)
@@ -220,7 +220,11 @@ class Story:
         return text_of(self.card(id))
 
     def thread(self, id: str = "R-1") -> list[str]:
-        return [m.text for m in self.thread_messages(id)]
+        """What is told in the thread, event by event: one message can tell several."""
+        told = []
+        for m in self.thread_messages(id):
+            told += [b["text"]["text"] for b in m.blocks if b["type"] == "section"] or [m.text]
+        return told
 
     def thread_messages(self, id: str = "R-1") -> list[Message]:
         return self.ws.replies(REVIEW, self.card(id).ts)
@@ -273,6 +277,21 @@ class Story:
 
     def deactivated(self, account: str = PRES1DENT) -> bool:
         return self.w.platform.accounts[account].state == "deactivated"
+
+
+def sent_from(tx: Tx) -> list[int]:
+    """When (ms) each row that waits is due, and its place free."""
+    rows = tx.query(
+        "SELECT CASE WHEN due_at < coalesce(free_at, 0) THEN free_at ELSE due_at END AS at"
+        " FROM outbox LEFT JOIN pace ON pace.place = outbox.place"
+    )
+    return [row["at"] for row in rows]
+
+
+def keys_of(message: Message) -> list[str]:
+    """The rows that it tells of, in their order; none if it is not ours."""
+    marks = (message.metadata or {}).get("event_payload", {})
+    return [marks["key"], *marks.get("also", ())] if marks else []
 
 
 def key_of(message: Message) -> str:

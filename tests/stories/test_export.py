@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -290,11 +291,11 @@ async def test_an_export_that_was_recorded_and_not_crossed_off_is_not_recorded_t
     finish = outbox.finish
     stopped: list[str] = []
 
-    def stop_once(tx: Tx, task: outbox.Task, post: tuple[str, str] | None = None) -> bool:
+    def stop_once(tx: Tx, task: outbox.Task, *more: Any) -> bool:
         if task.what == "export" and not stopped:
             stopped.append(task.key)
             raise StoreError("the disk is full")
-        return finish(tx, task, post)
+        return finish(tx, task, *more)
 
     monkeypatch.setattr(outbox, "finish", stop_once)
     async with world(clock, tmp_path / "db") as w:

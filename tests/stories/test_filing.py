@@ -359,6 +359,7 @@ async def test_the_requester_withdraws_by_command(s: Story) -> None:
     assert await s.type(LENA, "withdraw R-1") == "Only <@U01AGENT>, who filed R-1, can withdraw it."
     assert await s.type(AGENT, "withdraw R-1") == "R-1, Deactivate @pres1dent, is withdrawn."
     assert await s.phase() is Phase.WITHDRAWN
+    await s.calm()
     assert s.thread()[-1] == "*Withdrawn* by <@U01AGENT>."
     assert "R-1 is withdrawn" in await s.type(AGENT, "withdraw R-1")
 

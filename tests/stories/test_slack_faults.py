@@ -19,7 +19,7 @@ from stories.telling import (
     TESSA,
     Outside,
     Story,
-    key_of,
+    keys_of,
     labels,
 )
 
@@ -40,13 +40,13 @@ async def told_once(s: Story) -> None:
             break
         await s.skip(SECOND)
     messages = [m for c in s.ws.channels.values() for m in c.messages.values()]
-    keys = [key_of(m) for m in messages if m.metadata]
+    keys = [key for m in messages for key in keys_of(m)]
     assert len(keys) == len(set(keys)), keys
     rows = await s.w.store.run(lambda tx: tx.query("SELECT key FROM posts"))
     assert {row["key"] for row in rows} == set(keys)
     kinds = await s.kinds()
     assert len(s.thread()) == len(kinds)
-    order = [int(key_of(m).split("/")[1]) for m in s.thread_messages()]
+    order = [int(key.split("/")[1]) for m in s.thread_messages() for key in keys_of(m)]
     assert order == sorted(order)
 
 
@@ -148,7 +148,7 @@ async def test_among_many_replies_a_lost_one_is_still_found(s: Story) -> None:
     await s.settle()
     for _ in range(20):
         await s.skip(2 * SECOND)
-    ours = [key_of(m) for m in s.thread_messages() if m.metadata]
+    ours = [key for m in s.thread_messages() for key in keys_of(m)]
     assert len(ours) == len(set(ours)) == 3
 
 

@@ -1,5 +1,6 @@
 """The card of a request: one message in the review channel, rendered anew at every change."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.core.actions import ACTIONS, Outcome, Reversibility
@@ -82,12 +83,17 @@ def sentence(a: Assessment) -> str:
     return f"{r.id}: {escape(title(r))}, {tail}."
 
 
-def render(a: Assessment, reversibility: Reversibility | None, mark: str) -> tuple[str, Blocks]:
-    """The card's text and blocks; `mark`: the place in the trail that it shows."""
+def render(
+    a: Assessment, reversibility: Reversibility | None, mark: str, undelivered: Sequence[str] = ()
+) -> tuple[str, Blocks]:
+    """The card's text and blocks; `mark`: the place in the trail that it shows; `undelivered`: in
+    words, which messages Slack did not take."""
     blocks = [header(headline(a)), *facts(a, reversibility)]
     blocks.append(section("\n".join(progress(a))))
     if a.holds:
         blocks.append(context(*(f":warning: *Held:* {escape(h)}" for h in a.holds[:10])))
+    if undelivered:
+        blocks.append(context(*(f":satellite_antenna: {line}" for line in undelivered[-5:])))
     if (row := buttons(a)) is not None:
         blocks.append(row)
     r = a.request

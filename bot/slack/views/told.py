@@ -1,5 +1,7 @@
 """Events in words: the replies in a request's thread, and the direct messages."""
 
+from collections.abc import Sequence
+
 from bot.core.actions import ACTIONS, Outcome
 from bot.core.assess import Assessment
 from bot.core.events import (
@@ -40,6 +42,7 @@ from bot.slack.views.common import (
     when,
 )
 from bot.slack.views.ids import ref
+from bot.store.tx import Row
 
 ENDS = (Vetoed, Withdrawn, Expired, Lapsed, Executed, ExecutionFailed)
 
@@ -177,6 +180,35 @@ def policy(event: PolicyAdopted, now: int) -> str:
     return (
         f":scroll: *The policy changed* ({event.digest[:8]}). {start}\n{_words(event.changes)}\n"
         "Open requests keep their terms."
+    )
+
+
+def undelivered(row: Row) -> str:
+    """What of a request's messages Slack did not take, by one error; see store/undelivered.py."""
+    n, why = row["messages"], escape(row["error"])
+    if not n:
+        return why
+    messages = "1 message" if n == 1 else f"{n} messages"
+    if "until" not in row:
+        return f"*Not delivered:* {messages} since {when(row['since'])}: {why}. It is tried again."
+    if row["until"] is None:
+        return f"*Not delivered:* {messages}, given up {when(row['since'])}: {why}."
+    return (
+        f"*Late:* {messages} could not be delivered from {when(row['since'])}"
+        f" to {when(row['until'])}: {why}."
+    )
+
+
+def digest(cards: int, oldest: Sequence[str]) -> str:
+    """So many requests have no card yet; `oldest` are the ids of the first."""
+    if not cards:
+        return ":inbox_tray: Every request that was waiting for its card has it now."
+    requests = "1 request waits" if cards == 1 else f"{cards} requests wait"
+    more = " and more" if cards > len(oldest) else ""
+    return (
+        f":inbox_tray: *{requests} for a card*, since Slack takes about one message a second:"
+        f" {', '.join(oldest)}{more}. None is lost, and each can be seen and stopped now:"
+        " `/request-deactivate status R-n`, `/request-deactivate veto R-n`."
     )
 
 
