@@ -58,6 +58,11 @@ class Anchoring:
         return [f"{name}: {text}" for name, text in sorted(self._troubles.items())]
 
     @property
+    def troubled(self) -> dict[str, bool]:
+        """Of each anchor there is, whether something keeps it from having what is new."""
+        return {anchor.name: anchor.name in self._troubles for anchor in self.anchors()}
+
+    @property
     def known(self) -> tuple[PublicKey, ...]:
         """The keys that sign this log's checkpoints."""
         return tuple(key.public for key in self._signers)

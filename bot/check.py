@@ -18,7 +18,7 @@ from bot.manifest import SCOPES
 from bot.policyfile import PolicyError
 from bot.ports import Anchor, AnchorError, Clock, Platform, PlatformError
 from bot.settings import AnchorSettings, Settings, SettingsError, StoreSettings, read_settings
-from bot.slack.app import slack_client
+from bot.slack.client import Client
 from bot.slack.people import channel_flaw
 from bot.store.database import file_of, open_store
 from bot.store.sqlite import InUse
@@ -231,9 +231,9 @@ async def _platform(platform: Platform) -> Finding:
     return Finding(name)
 
 
-def client(settings: Settings) -> AsyncWebClient:
+def client(settings: Settings) -> Client:
     """A client of Slack's Web API, as the settings say."""
-    return slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+    return Client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
 
 
 async def slack(client: AsyncWebClient, policy: Policy) -> list[Finding]:

@@ -22,6 +22,7 @@ from bot.core.commands import (
     Query,
     Recheck,
     Record,
+    RequestCommand,
     Restore,
     Start,
     Unmask,
@@ -33,6 +34,7 @@ from bot.core.policy import Policy
 from bot.core.request import Request
 from bot.core.rules import Act, objection
 from bot.core.subject import Snapshot, SubjectId
+from bot.doing import doing
 from bot.known import Known
 from bot.ledger.entry import EntryTooLong
 from bot.ports import Clock, Directory, Platform, PlatformError
@@ -91,6 +93,7 @@ class Engine:
         self.anchor_trouble: str | None = None  # why an anchor keeps nothing new
         self._anchored = 0  # how many entries are under a checkpoint that an anchor keeps
         self.committed: list[Callable[[Done], None]] = []  # called after each commit
+        self.refused: list[Callable[[Command], None]] = []  # called with each that was refused
         self._anchors = anchors
         self._policies = {policy.digest: policy}
         self.policy_version = 0  # of the stream of policies, as far as it was read
@@ -152,6 +155,19 @@ class Engine:
         `delivery` names the delivery that brought it: the same one again does nothing. `found` is
         the look-up that a File rests on.
         """
+        if isinstance(command, RequestCommand) and not isinstance(command, File):
+            doing(stream=command.request)
+        try:
+            done = await self._handle(command, delivery, found)
+        except Refused:
+            for call in self.refused:
+                call(command)
+            raise
+        if done.request is not None:
+            doing(stream=done.request.id)
+        return done
+
+    async def _handle(self, command: Command, delivery: str | None, found: Snapshot | None) -> Done:
         for tries in range(TRIES):
             before = await self._before(command, anew=tries > 0)
             facts = await self._facts(command, before, found)

@@ -1,6 +1,7 @@
-"""The HTTP side: Slack's deliveries, and whether the bot is well."""
+"""The HTTP side: Slack's deliveries, and how the bot is."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
@@ -8,22 +9,29 @@ from slack_bolt.async_app import AsyncApp
 
 BODY_MOST = 1024 * 1024  # bytes; Slack's largest payloads are far smaller
 
-Ready = Callable[[], Awaitable[list[str]]]
+Ready = Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
+Told = Callable[[str], Awaitable[tuple[bytes, str]]]
 
 
-def web_app(bolt: AsyncApp | None, ready: Ready) -> web.Application:
-    """`bolt` None: Socket Mode, nothing of Slack comes in here. `ready` names what is wrong."""
+def web_app(bolt: AsyncApp | None, ready: Ready, metrics: Told) -> web.Application:
+    """`bolt` None: Socket Mode, nothing of Slack comes in here. `ready`: whether deliveries are to
+    come here, and what there is to say; `metrics`: they and their format, for an Accept header."""
     app = web.Application(client_max_size=BODY_MOST)
 
     async def healthz(request: web.Request) -> web.Response:
         return web.json_response({"ok": True})
 
     async def readyz(request: web.Request) -> web.Response:
-        wrong = await ready()
-        return web.json_response({"ok": not wrong, "wrong": wrong}, status=503 if wrong else 200)
+        is_ready, said = await ready()
+        return web.json_response(said, status=200 if is_ready else 503)
+
+    async def scraped(request: web.Request) -> web.Response:
+        body, kind = await metrics(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": kind})
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", scraped)
     if bolt is not None:
         handler = bolt
 

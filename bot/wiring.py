@@ -21,15 +21,21 @@ from bot.audit.watching import Watch
 from bot.clock import MachineClock, Setting, SharedClock
 from bot.core.policy import Policy
 from bot.engine import Engine
+from bot.health import Health
+from bot.metrics import Metrics
+from bot.platforms.measured import Measured
 from bot.policyfile import PolicyError
 from bot.ports import Anchor, Clock, Platform
+from bot.probe import Probe
 from bot.settings import Settings
-from bot.slack.app import slack_app, slack_client
+from bot.slack.app import slack_app
 from bot.slack.background import Background
+from bot.slack.client import Client
 from bot.slack.effects import SlackMessenger
 from bot.slack.people import SlackDirectory
-from bot.store import ledger, outbox, setting
+from bot.store import ledger, setting, watch
 from bot.store.tx import Store, Visit
+from bot.store.watch import Seen
 from bot.web import web_app
 from bot.worker import Worker
 
@@ -99,16 +105,17 @@ async def bot(
     `anchors`: those beside the channel that the policy may name. Raises KeyFileError.
     """
     token = settings.slack_bot_token.get_secret_value()
-    client = slack_client(token, settings.slack_api_url)
+    client = Client(token, settings.slack_api_url)
     # one for all calls, so that connections are kept; its timeout counts, not the client's
     client.session = ClientSession(timeout=ClientTimeout(total=client.timeout))
     secret = settings.slack_signing_secret
     background = Background()
+    measured = {name: Measured(platform) for name, platform in platforms.items()}
     engine = Engine(
         store=store,
         clock=clock,
         directory=SlackDirectory(client),
-        platforms=platforms,
+        platforms=measured,
         policy=policy,
         origin=settings.nolone_origin,
         anchors=bool(anchors),
@@ -129,7 +136,7 @@ async def bot(
     exports = Exporter(store, settings.nolone_origin, signers)
     worker = Worker(engine, SlackMessenger(engine, client, exports), exports)
     worker.waits.append(anchoring.ask)  # it may be for an anchor
-    watch = Watch(store, clock, settings.nolone_origin, anchoring.known, anchors_now)
+    watching = Watch(store, clock, settings.nolone_origin, anchoring.known, anchors_now)
     bolt = slack_app(
         engine=engine,
         client=client,
@@ -137,30 +144,52 @@ async def bot(
         signing_secret=secret.get_secret_value() if secret else "",
         background=background,
         nudge=worker.look_now,
-        watch=watch,
+        watch=watching,
         people_changed=worker.people_changed,
         stop=worker.stop,
     )
 
-    async def ready() -> list[str]:
-        wrong = [f"anchor {trouble}" for trouble in anchoring.troubles]
-        for row in await store.run(outbox.backlog):
-            if row["error"]:
-                what = f"{row['what']} of {row['stream']}/{row['seq']}"
-                wrong.append(f"{what} is not delivered: {row['error']}")
-        if working.done():
-            wrong.append("the worker has stopped: see the log, and restart the bot")
-        return wrong
+    def anchor_troubles() -> list[str]:
+        stopped = ["anchoring has stopped: see the log, and restart the bot"]
+        return [*anchoring.troubles, *(stopped if publishing.done() else ())]
+
+    async def look() -> Seen:
+        names = frozenset(anchor.name for anchor in anchoring.anchors())
+        now = clock.now()
+        return await store.look(lambda tx: watch.seen(tx, now, names))
+
+    looking = Probe(look, clock.now)
+    metrics = Metrics(
+        engine,
+        looking,
+        seen_at=lambda: worker.seen_at,
+        leases_lost=worker.leases_lost,
+        troubled=lambda: anchoring.troubled,
+    )
+    health = Health(
+        engine,
+        looking,
+        pending=store.pending,
+        ask_slack=client.auth_test,
+        working=lambda: not working.done(),
+        seen_at=lambda: worker.seen_at,
+        anchor_troubles=anchor_troubles,
+    )
+    client.called += [metrics.slack_called, health.slack_called]
+    for platform in measured.values():
+        platform.called.append(metrics.platform_called)
 
     working = asyncio.create_task(worker.run(), name="worker")
     publishing = asyncio.create_task(anchoring.run(), name="anchoring")
-    served = web_app(bolt if secret else None, ready)
+    served = web_app(bolt if secret else None, health.ready, metrics.told)
     made = Bot(engine, worker, anchoring, bolt, client, served, background, working)
     try:
         yield made
     finally:
         await asyncio.gather(background.drain(DRAIN_WITHIN), worker.finish(DRAIN_WITHIN))
-        await watch.close()
+        await watching.close()
+        await health.close()
+        await looking.close()
         for task in (working, publishing):
             task.cancel()
         await anchoring.finish(PUBLISH_AT_THE_END)

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -25,6 +27,7 @@ from bot.core.decide import Refused
 from bot.core.events import ExecutionStarted, Queried
 from bot.core.request import WAITING, Execution, Phase, Request
 from bot.core.subject import AccountState, Observed
+from bot.doing import doing
 from bot.engine import Engine
 from bot.ledger.entry import LedgerBroken
 from bot.ports import Fate, Messenger, NotDelivered, Platform, PlatformError, Post
@@ -54,7 +57,8 @@ class Worker:
     def __init__(self, engine: Engine, messenger: Messenger, exports: Exporter) -> None:
         self.engine = engine
         self.wake = asyncio.Event()
-        self.seen_at = 0  # when the loop last went round (ms)
+        self.seen_at = engine.clock.now()  # when the loop last went round (ms)
+        self.leases_lost: Counter[str] = Counter()  # rows that turned out to be another's, by kind
         self._messenger = messenger
         self._exports = exports
         self._stopped_by: Exception | None = None
@@ -154,7 +158,8 @@ class Worker:
     def _begin(self, name: str, work: Coroutine[Any, Any, None], held: Task | str) -> None:
         # never left out because the same is still under way: that one may have done its last look
         # already, and what was taken from the database would lie there until its lease ends
-        task = asyncio.create_task(work, name=name)
+        context = copy_context()  # its own, and that of what is said when it ends
+        task = asyncio.create_task(work, name=name, context=context)
         self._running[task] = held
 
         def ended(done: asyncio.Task[None]) -> None:
@@ -165,11 +170,12 @@ class Worker:
                 if isinstance(e, LedgerBroken):
                     self.stop(e)
 
-        task.add_done_callback(ended)
+        task.add_done_callback(ended, context=context)
 
     # --- requests whose time has come -----------------------------------------------------------
 
     async def _look_at(self, id: str) -> None:
+        doing(stream=id)
         request = await self.engine.request(id)
         assert request is not None
         now = self.engine.clock.now()
@@ -251,6 +257,7 @@ class Worker:
     # --- outbox rows ----------------------------------------------------------------------------
 
     async def _work_off(self, task: Task) -> None:
+        doing(stream=task.stream, seq=task.seq, what=task.what)
         match task.what:
             case "execute":
                 await self._execute(task)
@@ -263,6 +270,7 @@ class Worker:
         """Make the file that was asked for, and record it: then it is sent."""
         now = self.engine.clock.now()
         if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now), alone=False):
+            self.leases_lost[task.what] += 1
             return
         event = await self.engine.store.run(lambda tx: ledger.event_at(tx, task.seq), alone=False)
         assert isinstance(event, Queried)
@@ -287,6 +295,7 @@ class Worker:
     async def _deliver(self, task: Task) -> None:
         now = self.engine.clock.now()
         if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now), alone=False):
+            self.leases_lost[task.what] += 1
             return
         try:
             async with asyncio.timeout(WORK_WITHIN):
@@ -300,7 +309,8 @@ class Worker:
             await self._not_delivered(task, late)
         else:
             now = self.engine.clock.now()
-            await self.engine.store.run(partial(_delivered, task, post, now), alone=False)
+            if not await self.engine.store.run(partial(_delivered, task, post, now), alone=False):
+                self.leases_lost[task.what] += 1
 
     async def _not_delivered(self, task: Task, e: NotDelivered) -> None:
         if e.final:
@@ -318,7 +328,8 @@ class Worker:
         if execution is not None and execution.attempt == event.attempt:
             finding = await self._carry_out(task, event.order.open, deadline)
             if finding is None:
-                return  # the lease was lost: whoever has it now goes on
+                self.leases_lost[task.what] += 1
+                return  # whoever has it now goes on
             if await self._give(Record(task.stream, event.attempt, finding)) is not None:
                 return  # the row stays, and is worked off again when its lease ends
         await self.engine.store.run(lambda tx: outbox.finish(tx, task), alone=False)
@@ -386,15 +397,17 @@ class Worker:
         return Unclear(why)
 
 
-def _delivered(task: Task, post: Post | None, now: int, tx: Tx) -> None:
+def _delivered(task: Task, post: Post | None, now: int, tx: Tx) -> bool:
+    """False: the lease was lost."""
     at, also = (post[:2], post.also) if post is not None else (None, ())
     if not outbox.finish(tx, task, at, also):
-        return
+        return False
     undelivered.delivered(tx, task, 1 + len(also), now)
     if task.what == "digest":
         digest.go_on(tx, task, post is not None, now)
     if task.what in ("card", "thread"):
         due.look_if_waiting(tx, task.stream, now)  # perhaps for this message
+    return True
 
 
 def _put_off(task: Task, e: NotDelivered, now: int, tx: Tx) -> None:

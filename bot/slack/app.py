@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -15,6 +15,7 @@ from bot.audit.watching import Watch
 from bot.core.actions import ActionKind
 from bot.core.assess import may
 from bot.core.rules import Act
+from bot.doing import doing
 from bot.engine import Engine
 from bot.ledger.entry import LedgerBroken
 from bot.ports import Nudge
@@ -31,12 +32,9 @@ from bot.store import due
 
 log = logging.getLogger(__name__)
 
+KIND = re.compile(r"[a-z_]{1,40}")  # of a delivery
+
 PeopleChanged = Callable[[], Coroutine[Any, Any, None]]
-
-
-def slack_client(token: str, api_url: str) -> AsyncWebClient:
-    """A client that never sends anything twice by itself: only the outbox tries again."""
-    return AsyncWebClient(token=token, base_url=api_url, retry_handlers=[], timeout=10)
 
 
 def slack_app(
@@ -61,6 +59,12 @@ def slack_app(
     filing = Filing(engine, screen, background)
     clicks = Clicks(engine, screen, nudge)
     commands = Commands(engine, screen, filing, clicks, Verifying(watch, screen, stop), exports)
+
+    @app.middleware
+    async def about(body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:
+        kind = "command" if "command" in body else str(body.get("type", "unknown"))
+        doing(delivery=kind if KIND.fullmatch(kind) else "unknown")
+        await next()
 
     @app.command("/request-deactivate")
     async def request_deactivate(ack: Any, body: dict[str, Any]) -> None:

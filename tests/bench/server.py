@@ -28,7 +28,7 @@ from bot.engine import Done
 from bot.platforms import demo
 from bot.sandbox.clock import SandboxClock
 from bot.settings import Settings
-from bot.slack.app import slack_client
+from bot.slack.client import Client
 from bot.slack.views.ids import ref
 from bot.store.sqlite import SqliteStore
 from bot.web import web_app
@@ -262,7 +262,7 @@ async def serve_bare(given: Given) -> None:
         db.execute("INSERT INTO clicks (who, what, at) VALUES (?, ?, ?)", row)
 
     app = AsyncApp(
-        client=slack_client(given.slack_token, given.slack_url),
+        client=Client(given.slack_token, given.slack_url),
         signing_secret=given.slack_secret,
         process_before_response=True,
     )

@@ -30,7 +30,7 @@ from stories.telling import (
 def impatient(s: Story, seconds: float = 0.2) -> None:
     """Let the bot give up sooner on a platform that says nothing."""
     platform = s.w.bot.engine.platforms["demo"]
-    platform._http._timeout = seconds  # type: ignore[attr-defined]
+    platform.inner._http._timeout = seconds  # type: ignore[attr-defined]
 
 
 # --- seen -----------------------------------------------------------------------------------------
