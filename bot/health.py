@@ -58,17 +58,17 @@ class Health:
         engine: Engine,
         looking: Probe[Seen],
         *,
-        pending: Callable[[], list[str]],
+        schema: Callable[[], Awaitable[None]],
         ask_slack: Callable[[], Awaitable[object]],
         working: Callable[[], bool],
         seen_at: Callable[[], int],
         anchor_troubles: Callable[[], list[str]],
     ) -> None:
-        """`pending`: the migrations that are (it may block); `working`: whether the worker runs, and
-        `seen_at`: when it last went round (ms)."""
+        """`schema` raises StoreError where the database is of another version; `working`: whether the
+        worker runs, and `seen_at`: when it last went round (ms)."""
         self._engine = engine
         self._looking = looking
-        self._pending = pending
+        self._refuse_another_schema = schema
         self._ask_slack = ask_slack
         self._working = working
         self._seen_at = seen_at
@@ -159,17 +159,17 @@ class Health:
 
     async def _write(self) -> str | None:
         try:
-            await self._engine.store.run(watch.write)
+            await self._engine.store.run(watch.write, alone=False)
         except StoreError as e:
             return str(e)
         return None
 
     async def _read_schema(self) -> str | None:
         try:
-            pending = await asyncio.to_thread(self._pending)
+            await self._refuse_another_schema()
         except StoreError as e:
             return str(e)
-        return "it is of an earlier version: run `nolone migrate`" if pending else None
+        return None
 
     async def _slack_answers(self) -> str | None:
         """Ask it something, unless it has just done something; `slack_called` hears what it says."""
@@ -203,3 +203,5 @@ async def _answer(probe: Probe[str | None]) -> str | None:
         return await probe.answer(ANSWER_WITHIN)
     except TimeoutError:
         return f"no answer within {ANSWER_WITHIN:.0f} s"
+    except Exception as e:  # noqa: BLE001 - a check that fails is not well, whatever it fails with
+        return f"it failed with {type(e).__name__}"

@@ -34,7 +34,7 @@ from bot.slack.client import Client
 from bot.slack.effects import SlackMessenger
 from bot.slack.people import SlackDirectory
 from bot.store import ledger, setting, watch
-from bot.store.tx import Store, Visit
+from bot.store.tx import Store, StoreError, Visit
 from bot.store.watch import Seen
 from bot.web import web_app
 from bot.worker import Worker
@@ -156,7 +156,17 @@ async def bot(
     async def look() -> Seen:
         names = frozenset(anchor.name for anchor in anchoring.anchors())
         now = clock.now()
-        return await store.look(lambda tx: watch.seen(tx, now, names))
+        try:
+            return await store.look(lambda tx: watch.seen(tx, now, names))
+        except StoreError:
+            raise
+        except Exception as e:  # what a database raises that goes away meanwhile is its own
+            raise StoreError(f"{store.name} could not be read") from e
+
+    async def schema() -> None:
+        if await asyncio.to_thread(store.pending):
+            raise StoreError("it is of an earlier version: run `nolone migrate`")
+        await store.look(lambda tx: None)  # SQLite's refuses a later one here
 
     looking = Probe(look, clock.now)
     metrics = Metrics(
@@ -169,7 +179,7 @@ async def bot(
     health = Health(
         engine,
         looking,
-        pending=store.pending,
+        schema=schema,
         ask_slack=client.auth_test,
         working=lambda: not working.done(),
         seen_at=lambda: worker.seen_at,
