@@ -7,6 +7,8 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.error import BoltUnhandledRequestError
+from slack_bolt.middleware.async_middleware import AsyncMiddleware
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 
 KIND = re.compile(r"[a-z_]{1,40}")  # of a delivery
 
+Next = Callable[[], Awaitable[BoltResponse]]
 PeopleChanged = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -60,11 +63,7 @@ def slack_app(
     clicks = Clicks(engine, screen, nudge)
     commands = Commands(engine, screen, filing, clicks, Verifying(watch, screen, stop), exports)
 
-    @app.middleware
-    async def about(body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:
-        kind = "command" if "command" in body else str(body.get("type", "unknown"))
-        doing(delivery=kind if KIND.fullmatch(kind) else "unknown")
-        await next()
+    app.use(_About())
 
     @app.command("/request-deactivate")
     async def request_deactivate(ack: Any, body: dict[str, Any]) -> None:
@@ -135,6 +134,17 @@ def slack_app(
         return BoltResponse(status=500, body="")
 
     return app
+
+
+class _About(AsyncMiddleware):
+    """Says which kind of delivery is being handled."""
+
+    async def async_process(
+        self, *, req: AsyncBoltRequest, resp: BoltResponse, next: Next
+    ) -> BoltResponse | None:
+        kind = "command" if "command" in req.body else str(req.body.get("type"))
+        doing(delivery=kind if KIND.fullmatch(kind) else "unknown")
+        return await next()
 
 
 def _one_of(*names: str) -> re.Pattern[str]:

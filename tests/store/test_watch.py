@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bot.core.commands import Veto
 from bot.core.request import Phase
-from bot.store import watch
+from bot.store import outbox, watch
 from bot.store.anchors import Anchored, keep_anchored
 from bot.store.watch import Seen
 from tests.core.build import BOB, NOW
