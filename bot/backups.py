@@ -23,10 +23,10 @@ from bot.core.facts import Facts
 from bot.ledger.verify import Verified
 from bot.store import due, ledger
 from bot.store.copy import copy
+from bot.store.database import SQLITE, file_of, open_store, open_visit
 from bot.store.facts import complete
-from bot.store.sqlite import DAMAGED, SqliteStore, SqliteVisit
 from bot.store.trail import verify_trail
-from bot.store.tx import StoreError, Tx
+from bot.store.tx import StoreError, Tx, Visit
 
 R = TypeVar("R")
 
@@ -41,7 +41,7 @@ class Restored:
     set_back: tuple[str, ...]
 
 
-def back_up(source: SqliteVisit, file: Path) -> Verified:
+def back_up(source: Visit, file: Path) -> Verified:
     """All that is in the database at this moment, in a new file that nobody else can read.
 
     A bot can serve the database meanwhile. The file is there as a whole or not at all; whatever is
@@ -51,7 +51,7 @@ def back_up(source: SqliteVisit, file: Path) -> Verified:
         with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
             new = Path(folder) / "nolone.db"
             os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            with _empty(new) as target:
+            with _empty(f"{SQLITE}{new}") as target:
                 _both(source, target, copy)
                 found = target.look(verify_trail)
             _make_one_file(new)
@@ -64,24 +64,29 @@ def back_up(source: SqliteVisit, file: Path) -> Verified:
     return found
 
 
-def move(source: Path, target: Path) -> Verified:
-    """All of a SQLite database that no bot serves, into another that is empty. Raises StoreError."""
-    if not source.exists():
-        raise StoreError(f"{source} is not there.")
-    held = SqliteStore(source)  # what a bot wrote after this would be left behind
+def move(source: str, target: str) -> Verified:
+    """All of a SQLite database that no bot serves, into another that is empty; both by their
+    addresses. Raises StoreError."""
+    file = file_of(source)
+    if file is None:  # it may hold a password
+        raise StoreError(
+            "Only a SQLite database is moved: write sqlite:/// and the path of its file."
+        )
+    if not file.exists():
+        raise StoreError(_not_there(file))
+    held = open_store(source)  # what a bot wrote after this would be left behind
     try:
         if held.pending():
-            raise StoreError(
-                f"{source} is of an earlier version. Run `nolone migrate` on it first."
-            )
+            raise StoreError(f"{file} is of an earlier version. Run `nolone migrate` on it first.")
         with visit(source) as beside, _empty(target) as into:
             return _both(beside, into, _verified)
     finally:
         held.close()
 
 
-def restore(source: SqliteVisit, target: Path, user: str, now: int) -> Restored:
-    """A backup, into a database that is empty; `now` (ms) is when. Raises StoreError."""
+def restore(source: Visit, target: str, user: str, now: int) -> Restored:
+    """A backup, into the database at an address, which is empty; `now` (ms) is when. Raises
+    StoreError."""
 
     def script(backup: Tx, tx: Tx) -> Restored:
         return Restored(_verified(backup, tx), tuple(set_back(tx, user, now)))
@@ -123,22 +128,29 @@ def _verified(source: Tx, target: Tx) -> Verified:
     return found
 
 
-def _both(source: SqliteVisit, target: SqliteVisit, script: Callable[[Tx, Tx], R]) -> R:
+def _both(source: Visit, target: Visit, script: Callable[[Tx, Tx], R]) -> R:
     """Run `script` with a transaction of each; what it raises leaves the target empty."""
+
+    def both(one: Tx, other: Tx) -> R:
+        try:
+            return script(one, other)
+        except (*one.damaged, *other.damaged) as e:
+            said = str(e).partition("\n")[0]  # the rest may quote what was written
+            raise StoreError(f"{source.name} could not be copied: {said}") from e
+
     try:
-        return source.look(lambda one: target.run_now(lambda other: script(one, other)))
+        return source.look(lambda one: target.run_now(lambda other: both(one, other)))
     except StoreError as e:
-        raise StoreError(f"{target.path}: {e}") from e
-    except DAMAGED as e:
-        raise StoreError(f"{source.path} cannot be read: {e}") from e
+        raise StoreError(f"{target.name}: {e}") from e
 
 
 @contextmanager
-def visit(path: Path) -> Iterator[SqliteVisit]:
-    """The database at `path`. Raises StoreError where there is none of this version."""
-    if not path.exists():
-        raise StoreError(f"{path} is not there.")
-    opened = SqliteVisit(path)
+def visit(url: str) -> Iterator[Visit]:
+    """The database at an address. Raises StoreError where there is none of this version."""
+    file = file_of(url)
+    if file is not None and not file.exists():
+        raise StoreError(_not_there(file))
+    opened = open_visit(url)
     try:
         yield opened
     finally:
@@ -146,15 +158,20 @@ def visit(path: Path) -> Iterator[SqliteVisit]:
 
 
 @contextmanager
-def _empty(path: Path) -> Iterator[SqliteVisit]:
-    """A database with this version's schema, for one transaction; nobody else serves it meanwhile."""
-    store = SqliteStore(path)
+def _empty(url: str) -> Iterator[Visit]:
+    """A database with this version's schema, for one transaction; a SQLite one is nobody else's
+    meanwhile."""
+    store = open_store(url)
     try:
         store.migrate()
-        with visit(path) as target:
+        with visit(url) as target:
             yield target
     finally:
         store.close()
+
+
+def _not_there(file: Path) -> str:
+    return f"{file} is not there."
 
 
 def _make_one_file(database: Path) -> None:

@@ -187,10 +187,11 @@ def read_policy(
 
 def disk_stays(settings: StoreSettings) -> list[Finding]:
     """That the database is where it is not lost with a container; nothing where nothing says so."""
-    passes = disk.look(settings.database.parent)
+    file = file_of(settings.database)
+    passes = None if file is None else disk.look(file.parent)
     if passes is None:
         return []
-    name = f"disk of {settings.database}"
+    name = f"disk of {file}"
     if settings.nolone_ephemeral == "accept":
         return [Finding(name, f"{passes}. NOLONE_EPHEMERAL accepts that", fatal=False)]
     text = (

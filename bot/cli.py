@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-from pydantic import ValidationError
 
 from bot import backups, policyfile, wiring
 from bot import check as checks
@@ -40,7 +39,7 @@ from bot.settings import (
     StoreSettings,
     read_settings,
 )
-from bot.store.database import open_store, open_visit
+from bot.store.database import SQLITE, open_store, open_visit
 from bot.store.erase import Several
 from bot.store.tx import StoreError, Visit
 
@@ -545,12 +544,10 @@ def migrate(source: str | None) -> None:
 def _move(source: str) -> None:
     try:
         target = read_settings(StoreSettings).database
-        moved = backups.move(StoreSettings(database_url=source).database, target)
-    except ValidationError as e:
-        raise Wrong("--from: write sqlite:/// and the path of a file.") from e
+        moved = backups.move(source, target)
     except (SettingsError, StoreError) as e:
         raise Wrong(str(e)) from e
-    click.echo(f"{target}: {_entries(moved)}, the same as in {source}")
+    click.echo(f"{_entries(moved)}: the same as in {source}")
     click.echo("Put the old file away: a bot that is started on it would go on with its own trail.")
 
 
@@ -579,12 +576,12 @@ def restore(file: Path) -> None:
     """
     try:
         target = read_settings(StoreSettings).database
-        with backups.visit(file) as source:
+        with backups.visit(f"{SQLITE}{file}") as source:
             now = wiring.visiting_clock(source).now()
             done = backups.restore(source, target, _user(), now)
     except (SettingsError, StoreError) as e:
         raise Wrong(str(e)) from e
-    click.echo(f"{target}: {_entries(done.trail)}")
+    click.echo(f"{_entries(done.trail)}: the same as in {file}")
     if done.set_back:
         click.echo(f"not gone on with, since a veto may be lost: {', '.join(done.set_back)}")
     click.echo("Before you start the bot: nolone audit verify, against what others keep.")

@@ -22,7 +22,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "requests": (
         *("n", "id", "version", "action", "tier", "subject", "handle", "requester", "filed_at"),
         *("undoes", "quorum_at", "eta", "started_seq", "unknown_since", "phase", "ended_at"),
-        *("outcome", "due_at", "approved_at", "expires_at"),
+        *("outcome", "due_at", "approved_at", "expires_at", "waiting"),
     ),
     "involved": ("person", "role", "request", "at"),
     "claims": ("subject", "holder"),
@@ -64,9 +64,22 @@ def copy(source: Tx, target: Tx) -> None:
     """
     if (table := holds(target)) is not None:
         raise StoreError(f"it is not empty: there is something in {table}.")
-    for table in TABLES:
-        if _copy(source, target, table) != _sum(target, table):
+    sums = {table: _copy(source, target, table) for table in TABLES}
+    if target.kind == "postgres":
+        _settle(target)
+    for table, written in sums.items():
+        if _sum(target, table) != written:
             raise StoreError(f"{table} was written, and reads otherwise.")
+
+
+def _settle(tx: Tx) -> None:
+    """What SQLite does by itself: number on from what is there, and know how much there is."""
+    tx.query(
+        "SELECT setval(pg_get_serial_sequence('outbox', 'id'), coalesce(max(id), 0) + 1, false)"
+        " FROM outbox"
+    )
+    for table in TABLES:
+        tx.execute(f"ANALYZE {table}")
 
 
 def _copy(source: Tx, target: Tx, table: str) -> _Sum:

@@ -253,7 +253,7 @@ class PostgresVisit:
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("SELECT pg_advisory_xact_lock({})").format(LEDGER))
-                return script(PostgresTx(connection))
+                return script(PostgresTx(connection, streams=True))
         except LOST as e:
             raise StoreError(f"{self.name} could not be written to: {_said(e)}") from e
 

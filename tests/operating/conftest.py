@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ from bot.store.copy import TABLES
 from bot.store.drafts import Draft
 from bot.store.tx import Tx
 from tests.audit.trail import AGENT, POLICY, Trail
+from tests.postgres import database_url
 
 
 @pytest.fixture
@@ -34,20 +36,26 @@ def _beside(tx: Tx) -> None:
     keep_anchored(tx, Anchored("directory", 3, bytes(32), 4, "a place", b"signed"))
 
 
-class Said:
-    def __init__(self, code: int, text: str) -> None:
-        self.code, self.text = code, text
+@pytest.fixture(params=["sqlite", "postgres"])
+def new(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database in which nothing is yet."""
+    return database_url() if request.param == "postgres" else f"sqlite:///{tmp_path / 'new'}"
 
 
-def nolone(database: Path, *words: object) -> Said:
+class Said(NamedTuple):
+    code: int
+    text: str
+
+
+def nolone(database: Path | str, *words: object) -> Said:
     """The command line, on a database."""
-    env = {"DATABASE_URL": f"sqlite:///{database}"}
-    done = CliRunner().invoke(main, [str(w) for w in words], env=env)
+    url = database if isinstance(database, str) else f"sqlite:///{database}"
+    done = CliRunner().invoke(main, [str(w) for w in words], env={"DATABASE_URL": url})
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return Said(done.exit_code, done.output)
 
 
-def everything(database: Path) -> dict[str, list[tuple[object, ...]]]:
+def everything(database: Path | str) -> dict[str, list[tuple[object, ...]]]:
     """What is in each table, in an order of its own."""
 
     def read(tx: Tx) -> Iterator[tuple[str, list[tuple[object, ...]]]]:
@@ -55,5 +63,6 @@ def everything(database: Path) -> dict[str, list[tuple[object, ...]]]:
             rows = tx.each(f"SELECT {', '.join(columns)} FROM {table}")
             yield table, sorted(rows, key=repr)
 
-    with backups.visit(database) as visit:
+    url = database if isinstance(database, str) else f"sqlite:///{database}"
+    with backups.visit(url) as visit:
         return visit.look(lambda tx: dict(read(tx)))

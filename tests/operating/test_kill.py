@@ -18,10 +18,11 @@ import os, signal, sys
 from bot import backups
 from bot.cli import main
 from bot.store import copy
+from bot.store.postgres import PostgresVisit
+from bot.store.sqlite import SqliteVisit
 
 point = sys.argv.pop(1)
-real_copy, real_verify, real_link, real_run = (
-    copy._copy, backups.verify_trail, os.link, backups.SqliteVisit.run_now)
+real_copy, real_verify, real_link = copy._copy, backups.verify_trail, os.link
 
 def dies(at, call):
     def instead(*args, **kw):
@@ -30,22 +31,27 @@ def dies(at, call):
         return call(*args, **kw)
     return instead
 
-def run_now(self, script):
-    return real_run(self, lambda tx: dies(lambda _: "commit", lambda made: made)(script(tx)))
+def mortal(visit):
+    real = visit.run_now
+    def run_now(self, script):
+        return real(self, lambda tx: dies(lambda _: "commit", lambda made: made)(script(tx)))
+    visit.run_now = run_now
 
 copy._copy = dies(lambda args: args[2], real_copy)
 backups.verify_trail = dies(lambda _: "verify", real_verify)
-backups.SqliteVisit.run_now = run_now
+mortal(SqliteVisit)
+mortal(PostgresVisit)
 os.link = dies(lambda _: "link", real_link)
 main()
 """
 INSIDE = ["entries", "openings", "requests", "outbox", "anchored", "commit"]
 
 
-def killed(database: Path, point: str, *words: object) -> None:
+def killed(database: Path | str, point: str, *words: object) -> None:
+    url = database if isinstance(database, str) else f"sqlite:///{database}"
     done = subprocess.run(
         [sys.executable, "-c", MORTAL, point, *map(str, words)],
-        env={"DATABASE_URL": f"sqlite:///{database}"},
+        env={"DATABASE_URL": url},
         capture_output=True,
         text=True,
         timeout=60,
@@ -55,7 +61,7 @@ def killed(database: Path, point: str, *words: object) -> None:
 
 
 def back_up(trail: Trail, to: Path) -> Path:
-    with backups.visit(trail.path) as source:
+    with backups.visit(f"sqlite:///{trail.path}") as source:
         backups.back_up(source, to)
     return to
 
@@ -72,23 +78,23 @@ async def test_a_backup_that_was_killed_is_not_there(
 
 @pytest.mark.parametrize("point", [*INSIDE, "verify"])
 async def test_a_restore_that_was_killed_has_left_nothing(
-    trail: Trail, tmp_path: Path, point: str
+    trail: Trail, tmp_path: Path, new: str, point: str
 ) -> None:
     file = back_up(trail, tmp_path / "backup")
-    killed(tmp_path / "new", point, "restore", file)
-    assert not any(everything(tmp_path / "new").values())
-    assert nolone(tmp_path / "new", "restore", file).code == 0
-    assert nolone(tmp_path / "new", "audit", "verify").code == 0
+    killed(new, point, "restore", file)
+    assert not any(everything(new).values())
+    assert nolone(new, "restore", file).code == 0
+    assert nolone(new, "audit", "verify").code == 0
 
 
 @pytest.mark.parametrize("point", [*INSIDE, "verify"])
 async def test_a_move_that_was_killed_has_left_nothing(
-    trail: Trail, tmp_path: Path, point: str
+    trail: Trail, tmp_path: Path, new: str, point: str
 ) -> None:
     old = back_up(trail, tmp_path / "old")
     before = everything(old)
-    killed(tmp_path / "new", point, "migrate", "--from", f"sqlite:///{old}")
-    assert not any(everything(tmp_path / "new").values())
+    killed(new, point, "migrate", "--from", f"sqlite:///{old}")
+    assert not any(everything(new).values())
     assert everything(old) == before
-    assert nolone(tmp_path / "new", "migrate", "--from", f"sqlite:///{old}").code == 0
-    assert everything(tmp_path / "new") == before
+    assert nolone(new, "migrate", "--from", f"sqlite:///{old}").code == 0
+    assert everything(new) == before

@@ -34,12 +34,12 @@ class Kept:
         self._clock = clock
 
     def back_up(self) -> None:
-        with backups.visit(self.database) as source:
+        with backups.visit(f"sqlite:///{self.database}") as source:
             assert backups.back_up(source, self.file).findings == ()
 
     def restore(self) -> tuple[str, ...]:
-        with backups.visit(self.file) as source:
-            done = backups.restore(source, self.restored, "root", self._clock.now())
+        with backups.visit(f"sqlite:///{self.file}") as source:
+            done = backups.restore(source, f"sqlite:///{self.restored}", "root", self._clock.now())
         return done.set_back
 
 
