@@ -30,6 +30,7 @@ from bot.core.rules import PHASES, Act
 from bot.platforms import BUILT_IN, demo, synapse
 from bot.settings import Settings, SigningSettings
 from bot.slack.views.card import OUTCOME, STATE
+from tests.docs import instruments
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -379,6 +380,15 @@ def platforms() -> str:
         )
         rows.append((code(name), able, ", ".join(code(f) for f in sorted(made.facts))))
     return table(("platform", "can do", "facts beyond id, handle and state"), rows)
+
+
+@renderer
+def metrics() -> str:
+    rows = [
+        (code(name), kind, ", ".join(code(label) for label in labels), said)
+        for name, kind, labels, said in instruments.families()
+    ]
+    return table(("metric", "type", "labels", "what it is"), rows)
 
 
 # --- what is refused, and why ---------------------------------------------------------------------

@@ -29,6 +29,7 @@ from stories.telling import (
 )
 from stories.test_execution import unknown
 from stories.test_secrets import CLAUSE, EVIDENCE, REASON, TICKET, WHAT, story
+from tests.docs.instruments import families
 
 
 async def test_a_request_is_counted_on_its_way(s: Story) -> None:
@@ -208,3 +209,9 @@ async def test_no_label_names_anybody(s: Story) -> None:
     for word in named:
         assert word not in found.text, word
     assert not re.search(r"\bU0\d", found.text)
+
+
+async def test_a_bot_tells_exactly_what_the_reference_lists(s: Story) -> None:
+    await s.executed()
+    told = re.findall(r"^# TYPE (nolone_\S+) ", (await scrape(s)).text, re.MULTILINE)
+    assert sorted(told) == [name for name, *_ in families()]
