@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -198,6 +199,20 @@ class NotDelivered(Exception):
         self.held = held  # it comes right when somebody changes something at Slack
         self.final = final  # trying again cannot help
         self.unclear = unclear  # it may be there: look for it before posting anew
+
+
+def _always() -> bool:
+    return True
+
+
+STILL_OURS: ContextVar[Callable[[], bool]] = ContextVar("STILL_OURS", default=_always)
+
+
+def refuse_late() -> None:
+    """Whoever delivers calls it right before each thing that is sent. Raises NotDelivered once the
+    row may be another process's: after a freeze, what is there already goes before any time-out."""
+    if not STILL_OURS.get()():
+        raise NotDelivered("this took longer than the lease")
 
 
 class Messenger(Protocol):

@@ -30,7 +30,15 @@ from bot.core.subject import AccountState, Observed
 from bot.doing import doing
 from bot.engine import Engine
 from bot.ledger.entry import LedgerBroken
-from bot.ports import Fate, Messenger, NotDelivered, Platform, PlatformError, Post
+from bot.ports import (
+    STILL_OURS,
+    Fate,
+    Messenger,
+    NotDelivered,
+    Platform,
+    PlatformError,
+    Post,
+)
 from bot.store import digest, due, ledger, outbox, pace, undelivered
 from bot.store.outbox import Task
 from bot.store.shared_time import up
@@ -138,12 +146,15 @@ class Worker:
             digest.begin(tx, now)
             return ids, tasks, ledger.version(tx, ledger.POLICY)
 
+        deadline = up() + round(WORK_WITHIN * 1000)
         # void after a restart: see free_leases
         ids, tasks, policy = await self.engine.store.run(take, durable=False, alone=False)
         for id in ids:
             self._begin(f"request/{id}", self._look_at(id), id)
         for task in tasks:
-            self._begin(f"{task.what} of {task.stream}/{task.seq}", self._work_off(task), task)
+            self._begin(
+                f"{task.what} of {task.stream}/{task.seq}", self._work_off(task, deadline), task
+            )
         if policy != self.engine.policy_version:
             await self.engine.follow_policy()
 
@@ -256,15 +267,16 @@ class Worker:
 
     # --- outbox rows ----------------------------------------------------------------------------
 
-    async def _work_off(self, task: Task) -> None:
+    async def _work_off(self, task: Task, deadline: int) -> None:
+        """`deadline` (ms, as `up` counts) is before the end of the lease, whatever has passed of it."""
         doing(stream=task.stream, seq=task.seq, what=task.what)
         match task.what:
             case "execute":
-                await self._execute(task)
+                await self._execute(task, deadline)
             case "export":
                 await self._export(task)
             case _:
-                await self._deliver(task)
+                await self._deliver(task, deadline)
 
     async def _export(self, task: Task) -> None:
         """Make the file that was asked for, and record it: then it is sent."""
@@ -292,13 +304,14 @@ class Worker:
                 return
         await self.engine.store.run(lambda tx: outbox.finish(tx, task), alone=False)
 
-    async def _deliver(self, task: Task) -> None:
+    async def _deliver(self, task: Task, deadline: int) -> None:
         now = self.engine.clock.now()
         if not await self.engine.store.run(lambda tx: outbox.trying(tx, task, now), alone=False):
             self.leases_lost[task.what] += 1
             return
+        STILL_OURS.set(lambda: up() <= deadline)
         try:
-            async with asyncio.timeout(WORK_WITHIN):
+            async with asyncio.timeout(max(0, deadline - up()) / 1000):
                 post = await self._messenger.deliver(
                     task.key, task.stream, task.seq, task.what, task.recipient, task.tried
                 )
@@ -318,9 +331,8 @@ class Worker:
         now = self.engine.clock.now()
         await self.engine.store.run(partial(_put_off, task, e, now), alone=False)
 
-    async def _execute(self, task: Task) -> None:
+    async def _execute(self, task: Task, deadline: int) -> None:
         """Carry out the order that the row's event holds; the same way after a crash."""
-        deadline = up() + round(WORK_WITHIN * 1000)
         event = await self.engine.store.run(lambda tx: ledger.event_at(tx, task.seq), alone=False)
         assert isinstance(event, ExecutionStarted)
         request = await self.engine.request(task.stream)

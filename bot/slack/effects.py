@@ -23,7 +23,7 @@ from bot.core.policy import Policy
 from bot.core.request import Request, evolve
 from bot.engine import Engine
 from bot.ledger.checkpoint import short
-from bot.ports import NotDelivered, Post, Rate
+from bot.ports import NotDelivered, Post, Rate, refuse_late
 from bot.slack.files import Files
 from bot.slack.trouble import (
     GONE,
@@ -392,6 +392,7 @@ class SlackMessenger:
         lane = (method.__name__, where)  # Slack counts each method by itself
         if (until := self._busy_until.get(lane, 0)) > now:
             raise NotDelivered("Slack asked for a pause", retry_after_ms=until - now, busy=True)
+        refuse_late()
         try:
             return await method(**args)
         except SlackApiError as e:
