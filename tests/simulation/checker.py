@@ -73,7 +73,7 @@ class Checker:
         self._written: Counter[tuple[str, str, str, int]] = Counter()  # stream, kind, by, at
         self._kinds: dict[str, list[tuple[int, str]]] = defaultdict(list)  # of each stream
         self._seen_effects: Counter[str] = Counter()  # by platform
-        self._effect_of: dict[str, "Effect"] = {}  # by request
+        self._effect_of: dict[str, Effect] = {}  # by request
 
     def look(self) -> None:
         """At what is new."""
@@ -302,7 +302,7 @@ class Checker:
             cards = [m.phase for m in slack.cards(told.id)]
             _must(cards == [told.closed], f"{told.id} is {told.closed}, its cards show {cards}")
             for seq, kind in self._kinds[told.id]:
-                said = [m for m in slack.by_key.get(f"{told.id}/{seq}/thread", ())]
+                said = list(slack.by_key.get(f"{told.id}/{seq}/thread", ()))
                 _must(len(said) == 1, f"{told.id}: {kind} is told {len(said)} times")
         claims = self._db.execute("SELECT * FROM claims").fetchall()
         _must(not claims, f"these subjects are claimed, and nothing is open: {claims}")

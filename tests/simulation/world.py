@@ -1,6 +1,5 @@
 """A simulated world, from one seed: everything that surrounds the engine, and what goes wrong in it."""
 
-import asyncio
 import hashlib
 import logging
 import random
