@@ -46,6 +46,9 @@ T = TypeVar("T")
 
 LOOK_UP_WITHIN = 2.0  # s for all facts together; what is not known by then is not known
 FIND_WITHIN = 10.0  # s for a look-up while a form is open
+FACTS_HOLD = (
+    10_000  # ms from asking for the facts to deciding by them: a process may be frozen between
+)
 TRIES = 5  # at the same command, when others write to the same stream
 FOLDED_KEPT = 1_000  # requests whose fold is kept in memory
 
@@ -170,11 +173,14 @@ class Engine:
     async def _handle(self, command: Command, delivery: str | None, found: Snapshot | None) -> Done:
         for tries in range(TRIES):
             before = await self._before(command, anew=tries > 0)
+            asked = self.clock.now()
             facts = await self._facts(command, before, found)
 
             def script(
-                tx: Tx, before: Request | None = before, facts: Facts = facts
+                tx: Tx, before: Request | None = before, facts: Facts = facts, asked: int = asked
             ) -> tuple[Done, Request | None]:
+                if self.clock.now() - asked > FACTS_HOLD:
+                    raise Stale(type(command).__name__)
                 return self._transact(tx, command, before, facts, delivery)
 
             try:
