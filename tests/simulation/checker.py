@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .world import World
 
 SKEW = 50  # ms that clocks may differ, and what is under way may take on top
-STALE = 63_000  # ms that Slack's answers may be old: a minute, the look-up, and the transaction
+STALE = 71_000  # ms that Slack's answers may be old: a minute, and ten seconds until it is decided
 CLOSED_BY = {
     "Vetoed": "vetoed",
     "Withdrawn": "withdrawn",
