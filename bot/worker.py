@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.audit.export import ExportError, Unfit
 from bot.audit.exporting import Exporter
-from bot.core.actions import ACTIONS, Capability, Order, Outcome, Receipt
+from bot.core.actions import ACTIONS, Order, Outcome, Receipt
 from bot.core.commands import (
     Expire,
     Finding,
@@ -360,8 +360,8 @@ class Worker:
         if before.state is ACTIONS[order.action].wanted:
             return Seen(_whose(order, before, sent=task.tried), None, before)
         if self.engine.clock.now() > order.not_after:
-            if task.tried:
-                return _late(capability)
+            if task.tried:  # it may be on its way yet, and this platform may show it late
+                return Unclear("it may have been sent, and nothing is to be seen of it")
             return NothingHappened("its time to be sent was over")
         if task.tried and not capability.idempotent:
             return Unclear("it may have been sent, and this platform must not be sent it twice")
@@ -435,13 +435,6 @@ def _put_off(task: Task, e: NotDelivered, now: int, tx: Tx) -> None:
         pace.pause(tx, task.place, until)
     elif e.held:
         undelivered.held(tx, task, now)
-
-
-def _late(capability: Capability) -> Finding:
-    """It may have been sent, its time is over, and nothing is to be seen of it."""
-    if capability.idempotent:
-        return NothingHappened("nothing came of it, and its time to be sent was over")
-    return Unclear("it may have been sent, and nothing is to be seen of it")
 
 
 def _whose(order: Order, seen: Observed, sent: bool) -> Outcome:
