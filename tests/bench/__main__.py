@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .audit import Answered
 from .build import build
-from .measures import MEASURES, measure
-from .rows import FULL, QUICK, Row
+from .measures import MEASURES, Measured, measure
+from .rows import FULL, QUICK
 
 
-def table(rows: Sequence[Row | Answered]) -> str:
+def table(rows: Sequence[Measured]) -> str:
     """A line for each, under the heading of its kind."""
     lines = []
     head = ""

@@ -15,6 +15,8 @@ from bot.sandbox.world import ANCHORS, POLICY, people
 from .append import appending
 from .audit import Answered, answers
 from .flat import flat
+from .peers.compare import Compared, Note, peers
+from .proc import resident
 from .rows import Row, Size, percentile
 from .scene import REVIEW, Scene, Server, file, scene
 from .server import AGENTS, REVIEWERS
@@ -279,7 +281,7 @@ async def start(size: Size, folder: Path) -> list[Row]:
                     continue
                 break
             took.append(time.perf_counter() - began)
-            idle.append(_resident(process.pid))
+            idle.append(resident(process.pid))
             process.terminate()
             assert await process.wait() == 0
     return [
@@ -295,13 +297,9 @@ def _free_port() -> int:
         return port
 
 
-def _resident(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    (line,) = (x for x in lines if x.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
+Measured = Row | Answered | Compared | Note
 
-
-MEASURES: dict[str, Callable[[Size, Path], Awaitable[Sequence[Row | Answered]]]] = {
+MEASURES: dict[str, Callable[[Size, Path], Awaitable[Sequence[Measured]]]] = {
     "ack": acknowledgements,
     "apply": to_the_platform,
     "whole": whole_requests,
@@ -312,11 +310,12 @@ MEASURES: dict[str, Callable[[Size, Path], Awaitable[Sequence[Row | Answered]]]]
     "beside": beside,
     "flat": flat,
     "audit": answers,
+    "peers": peers,
 }
 
 
-async def measure(size: Size, names: list[str]) -> list[Row | Answered]:
-    rows: list[Row | Answered] = []
+async def measure(size: Size, names: list[str]) -> list[Measured]:
+    rows: list[Measured] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             rows += await MEASURES[name](size, Path(folder) / name)

@@ -20,6 +20,7 @@ class Size:
     asked: int  # entries in the trail that /audit is asked about
     questions: int  # of each kind
     appended: int  # entries, a round
+    worked: int  # whole requests by each peer, a round, at one client; four times as many at sixteen
     database: Path | None = None  # asked instead of one that is built for it
 
 
@@ -34,6 +35,7 @@ FULL = Size(
     asked=1_000_000,
     questions=200,
     appended=500,
+    worked=60,
 )
 QUICK = Size(
     rounds=2,
@@ -46,6 +48,7 @@ QUICK = Size(
     asked=20_000,
     questions=10,
     appended=50,
+    worked=8,
 )
 
 

@@ -1,0 +1,1 @@
+"""No Lone Zone and its peers at the same work, in one run."""
