@@ -72,8 +72,10 @@ class PostgresTx:
         self._connection = connection
         self._streams = streams
         self._names = count()
+        self.wrote = False  # something that would have to be undone
 
     def query(self, text: str, /, **params: object) -> list[Row]:
+        self.wrote |= not text.startswith("SELECT")
         cursor = self._connection.execute(_translated(text), _storable(params))
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -90,10 +92,12 @@ class PostgresTx:
             yield from cursor.execute(text, params)
 
     def execute(self, text: str, /, **params: object) -> int:
+        self.wrote = True
         return self._connection.execute(_translated(text), _storable(params)).rowcount
 
     def execute_many(self, text: str, rows: Sequence[Values], /) -> None:
         if rows:
+            self.wrote = True
             self._connection.cursor().executemany(_translated(text), [*map(_storable, rows)])
 
     def damage(self) -> str | None:
@@ -161,10 +165,17 @@ class PostgresStore(Writer):
                 raise
 
     def _try(self, connection: Connection[Any], scripts: Sequence[Script]) -> list[Outcome]:
+        """Run these in one transaction. Most that raise have only read, and leave nothing to be
+        undone; for the others it is begun anew, with a savepoint for each script, which costs two
+        round trips."""
         self._begin(connection)
         tx = PostgresTx(connection)
         if len(scripts) == 1:
             return [(scripts[0](tx), None)]
+        with contextlib.suppress(_Spoilt):
+            return [_hope_for(tx, script) for script in scripts]
+        connection.execute(b"ROLLBACK", prepare=False)
+        self._begin(connection)
         return [attempt(tx, script, lambda e: isinstance(e, LOST)) for script in scripts]
 
     def _begin(self, connection: Connection[Any]) -> None:
@@ -211,6 +222,23 @@ class PostgresStore(Writer):
         self._thread.submit(self._drop).result()
         self._thread.shutdown()
         self._watch.close()
+
+
+class _Spoilt(Exception):
+    """A script raised when it had written something, or broke the transaction."""
+
+
+def _hope_for(tx: PostgresTx, script: Script) -> Outcome:
+    """What comes of one of several scripts, which can be undone with the others only."""
+    tx.wrote = False
+    try:
+        return script(tx), None
+    except LOST:
+        raise
+    except BaseException as e:
+        if tx.wrote or isinstance(e, psycopg.Error):
+            raise _Spoilt from e
+        return None, e
 
 
 _CLOCK = """
