@@ -20,7 +20,9 @@ class Size:
     asked: int  # entries in the trail that /audit is asked about
     questions: int  # of each kind
     appended: int  # entries, a round
-    worked: int  # whole requests by each peer, a round, at one client; four times as many at sixteen
+    worked: (
+        int  # whole requests by each peer, a round, at one client; four times as many at sixteen
+    )
     database: Path | None = None  # asked instead of one that is built for it
 
 

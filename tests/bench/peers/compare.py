@@ -5,13 +5,15 @@ Of each round every system does its part with one client, then with sixteen, and
 through them the other way round: the machine's moods fall on all.
 """
 
-import asyncio
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+
+from tests.postgres import database_url, server
 
 from ..proc import spent
 from ..rows import Row, Size, percentile
@@ -19,12 +21,9 @@ from ..scene import scene
 from . import venv
 from .hook import Hook, hook
 from .load import Load, Loaded
-from .postgres import Postgres, postgres
 from .systems import AirGate, Bare, System, Told
 
 CLIENTS = (1, 16)
-PYTHON = __import__("sys").executable
-NOT_SENT = {"messages": False}
 
 
 @dataclass(frozen=True)
@@ -91,24 +90,16 @@ async def peers(size: Size, folder: Path) -> Sequence[Row | Compared | Note]:
     async with AsyncExitStack() as stack:
         called = await stack.enter_async_context(hook())
         s = await stack.enter_async_context(scene(folder / "scene", speed=0))
-        server = stack.enter_context(postgres(folder / "postgres"))
         bot = await s.launch("bot")
         card = await s.card(bot)
         bot.process.kill()
         url = called.url
-        ours = {
-            "database": f"sqlite:///{folder}/nolone.db",
-            "hook": url,
-            "looks": False,
-        }
+        sqlite = f"sqlite:///{folder}/"
         systems: list[System] = [
             Bare("bare Bolt and an insert, signed", s, card, folder / "bare.db", url),
-            Told("nolone, SQLite", PYTHON, "nolone", **ours),
-            Told(
-                "nolone, SQLite, looking before and after",
-                *(PYTHON, "nolone"),
-                **ours | {"database": f"sqlite:///{folder}/looks.db", "looks": True},
-            ),
+            _nolone("SQLite", f"{sqlite}nolone.db", url),
+            _nolone("SQLite, looking before and after", f"{sqlite}looks.db", url, looks=True),
+            _nolone("PostgreSQL", database_url(), url),
         ]
         try:
             python = await venv.installed()
@@ -118,8 +109,10 @@ async def peers(size: Size, folder: Path) -> Sequence[Row | Compared | Note]:
             dbos, gate = (f"{name} {venv.version(name)}" for name in ("dbos", "air-gate"))
             for pool in (None, 4):
                 name = f"{dbos}, PostgreSQL{'' if pool is None else f', a pool of {pool}'}"
-                database = server.database()
-                systems.append(Told(name, python, "dbos_app", database=database, hook=url, pool=pool))
+                database = database_url()
+                systems.append(
+                    Told(name, python, "dbos_app", database=database, hook=url, pool=pool)
+                )
             systems.append(AirGate(f"{gate}, SQLite", python, s.session, folder, url))
         found = {system.name: Compared(system.name) for system in systems}
         for system in systems:
@@ -128,13 +121,18 @@ async def peers(size: Size, folder: Path) -> Sequence[Row | Compared | Note]:
             for system in systems[:: 1 if round % 2 else -1]:
                 for clients in CLIENTS:
                     load = Load(clients, size.worked * (4 if clients > 1 else 1))
-                    had = spent(server.pid)
+                    had = spent(server().pid)
                     did = await system.load(load)
                     if round:  # the first warms up
-                        found[system.name].take(load, did, spent(server.pid) - had, called)
+                        found[system.name].take(load, did, spent(server().pid) - had, called)
         for system in systems:
             await system.stop()
     return [*found.values(), *notes]
+
+
+def _nolone(name: str, database: str, hook: str, looks: bool = False) -> Told:
+    given = {"database": database, "hook": hook, "looks": looks}
+    return Told(f"nolone, {name}", sys.executable, "nolone", **given)
 
 
 async def _launch(system: System, row: Compared, size: Size) -> None:

@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import aiohttp
 from pydantic import BaseModel, SecretStr
@@ -29,8 +28,8 @@ from bot.engine import Done, Engine
 from bot.platforms.http import Http
 from bot.ports import Clock, Post
 from bot.slack.views.ids import ref
-from bot.store.sqlite import SqliteStore
-from bot.wiring import machine_clock
+from bot.store.database import open_store
+from bot.wiring import clock_of
 from bot.worker import Worker
 
 from .load import Load, Loaded, cpu, serve
@@ -173,7 +172,9 @@ class Nolone:
         await asyncio.gather(*clients)
         return Loaded(took=time.monotonic() - began, cpu=cpu() - spent, given=given)
 
-    async def _client(self, agent: str, rest: "itertools.Iterator[int]", given: dict[str, float]) -> None:
+    async def _client(
+        self, agent: str, rest: "itertools.Iterator[int]", given: dict[str, float]
+    ) -> None:
         for _ in rest:
             id = next(self._numbers)
             found = self._platform.snapshot(id, AccountState.ACTIVE)
@@ -190,10 +191,9 @@ class Nolone:
 
 
 async def main(given: Given) -> None:
-    path = Path(given.database.removeprefix("sqlite:///"))
-    store = SqliteStore(path)
+    store = open_store(given.database)
     store.migrate()
-    clock = machine_clock(store)
+    clock = clock_of(store)
     platform = Hook(given.hook, clock, given.looks)
     engine = Engine(
         store=store,

@@ -135,7 +135,9 @@ class AirGate(Clients):
     """As its README has it: uvicorn, SQLite, and an approver's token. It knows no quorum: the first
     approval decides, and the second is recorded."""
 
-    def __init__(self, name: str, python: str, session: aiohttp.ClientSession, folder: Path, hook: str) -> None:
+    def __init__(
+        self, name: str, python: str, session: aiohttp.ClientSession, folder: Path, hook: str
+    ) -> None:
         self.name = name
         self._python, self._session, self._folder, self._hook = python, session, folder, hook
 
