@@ -32,13 +32,13 @@ def wait(tx: Tx, id: str, why: str) -> bool:
 
 def look_if_waiting(tx: Tx, id: str, now: int) -> None:
     """What a Start had to wait for may have come about."""
-    tx.execute(
+    tx.send(
         "UPDATE requests SET due_at = :now WHERE id = :id AND waiting IS NOT NULL", id=id, now=now
     )
 
 
 def look_again(tx: Tx, id: str, at: int) -> None:
-    tx.execute("UPDATE requests SET due_at = :at WHERE id = :id", id=id, at=at)
+    tx.send("UPDATE requests SET due_at = :at WHERE id = :id", id=id, at=at)
 
 
 def still_open(tx: Tx) -> list[str]:

@@ -60,7 +60,7 @@ def _enter(tx: Tx, request: Request) -> None:
     )
     if not claimed:
         raise Stale(subject)
-    tx.execute(
+    tx.send(
         "INSERT INTO requests (n, id, version, action, tier, subject, handle, requester,"
         " filed_at, undoes) VALUES (:n, :id, 0, :action, :tier, :subject, :handle, :requester,"
         " :filed_at, :undoes)",
@@ -78,7 +78,7 @@ def _enter(tx: Tx, request: Request) -> None:
 
 def _enter_anew(tx: Tx, request: Request) -> None:
     """Note what changes of a request only when it is reopened."""
-    tx.execute(
+    tx.send(
         "UPDATE requests SET tier = :tier, handle = :handle WHERE id = :id",
         id=request.id,
         tier=request.pinned.tier,
@@ -98,7 +98,7 @@ def _derive(tx: Tx, request: Request, started: int | None, approved: int | None,
     ExecutionStarted among them, `approved` the instant (ms) of the first Approved."""
     ending = request.ending
     execution = request.execution
-    tx.execute(  # each column that is set costs its indexes, whether or not its value is another
+    tx.send(  # each column that is set costs its indexes, whether or not its value is another
         "UPDATE requests SET version = :version, quorum_at = :quorum_at, eta = :eta,"
         " started_seq = coalesce(:started, started_seq), unknown_since = :unknown_since,"
         " due_at = :due_at, expires_at = :expires_at,"
@@ -114,9 +114,9 @@ def _derive(tx: Tx, request: Request, started: int | None, approved: int | None,
         approved=approved,
     )
     if request.erasure is not None:
-        tx.execute("UPDATE requests SET subject = '', handle = '' WHERE id = :id", id=request.id)
+        tx.send("UPDATE requests SET subject = '', handle = '' WHERE id = :id", id=request.id)
     if ending is not None:
-        tx.execute(
+        tx.send(
             "UPDATE requests SET phase = :phase, ended_at = :ended_at, outcome = :outcome"
             " WHERE id = :id",
             id=request.id,
@@ -124,8 +124,8 @@ def _derive(tx: Tx, request: Request, started: int | None, approved: int | None,
             ended_at=ending.at,
             outcome=ending.outcome.value if ending.outcome else None,
         )
-        tx.execute("DELETE FROM claims WHERE holder = :id", id=request.id)
-        tx.execute(  # what a restore was to undo, and is not known yet, holds its subject again
+        tx.send("DELETE FROM claims WHERE holder = :id", id=request.id)
+        tx.send(  # what a restore was to undo, and is not known yet, holds its subject again
             "INSERT INTO claims (subject, holder) SELECT subject, id FROM requests"
             " WHERE id = :undoes AND phase IS NULL ON CONFLICT DO NOTHING",
             undoes=request.undoes,

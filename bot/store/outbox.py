@@ -237,7 +237,7 @@ def put_off(
 ) -> None:
     """It could not be done; it is tried again from `until` (ms) on. `tried`: it may have been;
     `failed_at` (ms): when it failed, unless it only has to wait its turn."""
-    tx.execute(
+    tx.send(
         "UPDATE outbox SET leased_until = 0, due_at = :until, error = :error, tried = :tried,"
         " failed_at = coalesce(failed_at, :failed_at) WHERE id = :id AND fence = :fence",
         id=task.id,
@@ -265,7 +265,7 @@ def post(tx: Tx, key: str) -> tuple[str, str] | None:
 
 def keep_post(tx: Tx, key: str, post: tuple[str, str], seq: int) -> None:
     """`post` (channel, ts) is what was sent for `key` after the entry `seq`."""
-    tx.execute(
+    tx.send(
         "INSERT INTO posts (key, channel, ts, seq) VALUES (:key, :channel, :ts, :seq)"
         " ON CONFLICT (key) DO UPDATE SET channel = :channel, ts = :ts, seq = :seq",
         key=key,

@@ -67,9 +67,16 @@ class PostgresTx:
     kind: Literal["sqlite", "postgres"] = "postgres"
     damaged: tuple[type[Exception], ...] = (psycopg.DatabaseError, UnicodeDecodeError)
 
-    def __init__(self, connection: Connection[Any], streams: bool = False) -> None:
-        """`streams`: what is read one after another is not fetched at once."""
+    def __init__(
+        self,
+        connection: Connection[Any],
+        pipeline: psycopg.Pipeline | None = None,
+        streams: bool = False,
+    ) -> None:
+        """`pipeline`: what nobody asks about is sent together; `streams`: what is read one after
+        another is not fetched at once."""
         self._connection = connection
+        self._pipeline = pipeline
         self._streams = streams
         self._names = count()
         self.wrote = False  # something that would have to be undone
@@ -77,8 +84,9 @@ class PostgresTx:
     def query(self, text: str, /, **params: object) -> list[Row]:
         self.wrote |= not text.startswith("SELECT")
         cursor = self._connection.execute(_translated(text), _storable(params))
+        rows = cursor.fetchall()  # before that, nothing is known of them in a pipeline
         names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def each(self, text: str, /, **params: object) -> Iterator[tuple[Any, ...]]:
         if not self._streams:
@@ -93,7 +101,14 @@ class PostgresTx:
 
     def execute(self, text: str, /, **params: object) -> int:
         self.wrote = True
-        return self._connection.execute(_translated(text), _storable(params)).rowcount
+        cursor = self._connection.execute(_translated(text), _storable(params))
+        if self._pipeline is not None:
+            self._pipeline.sync()
+        return cursor.rowcount
+
+    def send(self, text: str, /, **params: object) -> None:
+        self.wrote = True
+        self._connection.execute(_translated(text), _storable(params))
 
     def execute_many(self, text: str, rows: Sequence[Values], /) -> None:
         if rows:
@@ -153,8 +168,11 @@ class PostgresStore(Writer):
             try:
                 connection = self._connected()
                 with self._watch.over(connection, began + DEADLINE):
-                    outcomes = self._try(connection, scripts)
-                    return self._end(connection, outcomes)
+                    try:
+                        return self._together(connection, scripts)
+                    except _Spoilt:
+                        connection.execute(b"ROLLBACK", prepare=False)
+                        return self._one_by_one(connection, scripts)
             except LOST as e:
                 self._drop()
                 if time.monotonic() - began > RETRY_FOR:
@@ -164,19 +182,39 @@ class PostgresStore(Writer):
                 self._undo()
                 raise
 
-    def _try(self, connection: Connection[Any], scripts: Sequence[Script]) -> list[Outcome]:
-        """Run these in one transaction. Most that raise have only read, and leave nothing to be
-        undone; for the others it is begun anew, with a savepoint for each script, which costs two
-        round trips."""
+    def _together(
+        self, connection: Connection[Any], scripts: Sequence[Script]
+    ) -> Sequence[Outcome]:
+        """Run these in one transaction, and wait for what they ask only. Raises _Spoilt if one of
+        several has to be undone alone: most that raise have only read, and need not be."""
+        self._begin(connection)
+        with connection.pipeline() as pipeline:
+            tx = PostgresTx(connection, pipeline)
+            try:
+                if len(scripts) == 1:
+                    outcomes: list[Outcome] = [(scripts[0](tx), None)]
+                else:
+                    outcomes = [_hope_for(tx, script) for script in scripts]
+                self._end(connection, pipeline)
+            except LOST:
+                raise
+            except BaseException as e:
+                with contextlib.suppress(psycopg.Error):  # what was sent behind it
+                    pipeline.sync()
+                if len(scripts) > 1 and isinstance(e, psycopg.Error):
+                    raise _Spoilt from e
+                raise
+        return outcomes
+
+    def _one_by_one(
+        self, connection: Connection[Any], scripts: Sequence[Script]
+    ) -> Sequence[Outcome]:
+        """The same with a savepoint for each, which takes two round trips."""
         self._begin(connection)
         tx = PostgresTx(connection)
-        if len(scripts) == 1:
-            return [(scripts[0](tx), None)]
-        with contextlib.suppress(_Spoilt):
-            return [_hope_for(tx, script) for script in scripts]
-        connection.execute(b"ROLLBACK", prepare=False)
-        self._begin(connection)
-        return [attempt(tx, script, lambda e: isinstance(e, LOST)) for script in scripts]
+        outcomes = [attempt(tx, script, lambda e: isinstance(e, LOST)) for script in scripts]
+        self._end(connection)
+        return outcomes
 
     def _begin(self, connection: Connection[Any]) -> None:
         """Begin, and hear what time it is, in one round trip."""
@@ -191,7 +229,7 @@ class PostgresStore(Writer):
                 {"held": held, "before": held_back},
             )
 
-    def _end(self, connection: Connection[Any], outcomes: list[Outcome]) -> list[Outcome]:
+    def _end(self, connection: Connection[Any], pipeline: psycopg.Pipeline | None = None) -> None:
         now = self.time.now()
         if now - self._beat >= BEAT:
             connection.execute(
@@ -200,10 +238,11 @@ class PostgresStore(Writer):
             self._beat = now
         try:
             connection.execute(b"COMMIT", prepare=False)
+            if pipeline is not None:
+                pipeline.sync()
         except LOST as e:
             self._drop()  # it may have been committed: whoever asked must look before trying again
             raise StoreError(f"{self.name} did not say whether it committed: {_said(e)}") from e
-        return outcomes
 
     def _undo(self) -> None:
         try:

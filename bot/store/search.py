@@ -111,7 +111,7 @@ def put(tx: Tx, id: str, openings: Sequence[Opening]) -> None:
     told = sorted((o.field, o.value) for o in openings if o.field in _TEXTS)
     if told:
         text = _BETWEEN.join(_text(field, value) for field, value in told)
-        tx.execute(_PUT, n=_number(id), text=text)
+        tx.send(_PUT, n=_number(id), text=text)
 
 
 def rewrite(tx: Tx, id: str) -> None:
@@ -124,7 +124,7 @@ def rewrite(tx: Tx, id: str) -> None:
     text = _BETWEEN.join(_text(field, value) for field, value in kept)
     tx.execute("DELETE FROM words WHERE n = :n", n=_number(id))
     if text:
-        tx.execute(_PUT, n=_number(id), text=text)
+        tx.send(_PUT, n=_number(id), text=text)
 
 
 def rebuild(db: Database) -> None:

@@ -45,6 +45,9 @@ class SqliteTx:
     def execute(self, sql: str, /, **params: object) -> int:
         return self._connection.execute(sql, params).rowcount
 
+    def send(self, sql: str, /, **params: object) -> None:
+        self._connection.execute(sql, params)
+
     def execute_many(self, sql: str, rows: Sequence[Values], /) -> None:
         self._connection.executemany(sql, rows)
 

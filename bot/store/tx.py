@@ -34,6 +34,11 @@ class Tx(Protocol):
         """Run `sql`; how many rows it changed."""
         ...
 
+    def send(self, sql: str, /, **params: object) -> None:
+        """Run `sql`, and do not wait for it: if it fails, something later raises, at the latest the
+        end of the transaction."""
+        ...
+
     def execute_many(self, sql: str, rows: Sequence[Values], /) -> None:
         """Run `sql` once for each of `rows`, in their order."""
         ...
