@@ -210,10 +210,11 @@ class Worker:
                 finding = await self._observe_unknown(request, request.execution)
                 await self._give(Record(id, request.execution.attempt, finding))
                 again = now + UNKNOWN_AGAIN
-        current = await self.engine.request(id)
-        if current is not None and current.version == request.version and again is not None:
-            at = again
-            await self.engine.store.run(lambda tx: due.look_again(tx, id, at), alone=False)
+        if again is not None:
+            at, version = again, request.version
+            await self.engine.store.run(
+                lambda tx: due.look_again_unless_changed(tx, id, version, at), alone=False
+            )
 
     async def _give(self, command: Start | Expire | Record | Recheck) -> str | None:
         """The reason if it was refused."""

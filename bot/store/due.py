@@ -41,6 +41,16 @@ def look_again(tx: Tx, id: str, at: int) -> None:
     tx.send("UPDATE requests SET due_at = :at WHERE id = :id", id=id, at=at)
 
 
+def look_again_unless_changed(tx: Tx, id: str, version: int, at: int) -> None:
+    """The same, unless something has happened since that version, which says itself when to look."""
+    tx.send(
+        "UPDATE requests SET due_at = :at WHERE id = :id AND version = :version",
+        id=id,
+        version=version,
+        at=at,
+    )
+
+
 def still_open(tx: Tx) -> list[str]:
     return [r["id"] for r in tx.query("SELECT id FROM requests WHERE phase IS NULL ORDER BY n")]
 

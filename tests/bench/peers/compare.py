@@ -15,13 +15,13 @@ from statistics import median
 
 from tests.postgres import database_url, server
 
-from ..proc import spent
-from ..rows import Row, Size, percentile
-from ..scene import scene
+from tests.bench.proc import spent
+from tests.bench.rows import Row, Size, percentile
+from tests.bench.scene import scene
 from . import venv
 from .hook import Hook, hook
 from .load import Load, Loaded
-from .systems import AirGate, Bare, System, Told
+from .systems import AirGate, Bare, Replicas, System, Told
 
 CLIENTS = (1, 16)
 
@@ -100,6 +100,7 @@ async def peers(size: Size, folder: Path) -> Sequence[Row | Compared | Note]:
             _nolone("SQLite", f"{sqlite}nolone.db", url),
             _nolone("SQLite, looking before and after", f"{sqlite}looks.db", url, looks=True),
             _nolone("PostgreSQL", database_url(), url),
+            _replicas(4, database_url(), url),
         ]
         try:
             python = await venv.installed()
@@ -130,8 +131,13 @@ async def peers(size: Size, folder: Path) -> Sequence[Row | Compared | Note]:
     return [*found.values(), *notes]
 
 
-def _nolone(name: str, database: str, hook: str, looks: bool = False) -> Told:
-    given = {"database": database, "hook": hook, "looks": looks}
+def _replicas(n: int, database: str, hook: str) -> Replicas:
+    each = [_nolone("", database, hook, alone=False) for _ in range(n)]
+    return Replicas(f"nolone, PostgreSQL, {n} replicas", each)
+
+
+def _nolone(name: str, database: str, hook: str, looks: bool = False, alone: bool = True) -> Told:
+    given = {"database": database, "hook": hook, "looks": looks, "alone": alone}
     return Told(f"nolone, {name}", sys.executable, "nolone", **given)
 
 

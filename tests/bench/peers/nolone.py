@@ -6,6 +6,7 @@ for, and answers with a line (see load.py).
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -26,7 +27,7 @@ from bot.core.reasons import ReasonCode
 from bot.core.subject import AccountState, Observed, Snapshot, SubjectId
 from bot.engine import Done, Engine
 from bot.platforms.http import Http
-from bot.ports import Clock, Post
+from bot.ports import Clock, Post, Rate
 from bot.slack.views.ids import ref
 from bot.store.database import open_store
 from bot.wiring import clock_of
@@ -37,6 +38,7 @@ from .load import Load, Loaded, cpu, serve
 WORKSPACE, CHANNEL = "T01TEST", "C02REV"
 AGENTS = [f"U01AGENT{n:02}" for n in range(16)]
 REVIEWERS = ["U02REV00", "U02REV01"]
+LOOK_EVERY = 0.1  # s, at what others may have done
 COOL_OFF = 1  # ms, the shortest there is
 
 
@@ -44,6 +46,7 @@ class Given(BaseModel):
     database: str  # an address, as in DATABASE_URL
     hook: str  # the webhook's address
     looks: bool  # whether the platform is looked at over HTTP before and after, as real ones are
+    alone: bool = True  # no other process serves the database
 
 
 def policy() -> Policy:
@@ -84,6 +87,8 @@ class Everybody:
 
 class Nowhere:
     """A Messenger that has every message posted before it is sent."""
+
+    rates: Mapping[str, Rate] = {}
 
     async def deliver(
         self, key: str, stream: str, seq: int, what: str, to: str, look: bool
@@ -154,8 +159,8 @@ class Hook:
 
 
 class Nolone:
-    def __init__(self, engine: Engine, platform: Hook) -> None:
-        self._engine, self._platform = engine, platform
+    def __init__(self, engine: Engine, platform: Hook, alone: bool) -> None:
+        self._engine, self._platform, self._alone = engine, platform, alone
         self._ended: dict[str, asyncio.Event] = {}
         self._numbers = (f"n{os.getpid()}-{n}" for n in itertools.count())
         engine.committed.append(self._note)
@@ -186,8 +191,19 @@ class Nolone:
             for n, reviewer in enumerate(REVIEWERS):
                 given[id] = time.monotonic()
                 await self._engine.handle(Approve(reviewer, *on), f"approve/{id}/{n}")
-            await self._ended.setdefault(filed.id, asyncio.Event()).wait()
-            del self._ended[filed.id]
+            await self._end(filed.id)
+
+    async def _end(self, id: str) -> None:
+        ended = self._ended.setdefault(id, asyncio.Event())
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if self._alone else LOOK_EVERY):
+                    await ended.wait()
+                    break
+            found = await self._engine.request(id)  # another process may have carried it out
+            if found is not None and found.ending is not None:
+                break
+        del self._ended[id]
 
 
 async def main(given: Given) -> None:
@@ -206,7 +222,7 @@ async def main(given: Given) -> None:
     await engine.adopt(policy())
     worker = Worker(engine, Nowhere(), Exporter(store, "bench", ()))
     working = asyncio.create_task(worker.run(), name="worker")
-    await serve(Nolone(engine, platform))
+    await serve(Nolone(engine, platform, given.alone))
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     await platform.aclose()

@@ -5,8 +5,7 @@ import json
 import socket
 import sys
 import time
-import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,8 +13,8 @@ import aiohttp
 
 from bot.sandbox.slack.records import Message
 
-from ..proc import resident, spent
-from ..scene import Scene
+from tests.bench.proc import resident, spent
+from tests.bench.scene import Scene
 from .load import Load, Loaded
 
 LINE = 1 << 26  # bytes of a line that is read at most
@@ -71,6 +70,33 @@ class Told:
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._process.wait()
+
+
+class Replicas:
+    """Several processes on one database, with the clients spread over them. Their memory is that of
+    all; they start one after the other."""
+
+    def __init__(self, name: str, each: Sequence[Told]) -> None:
+        self.name, self._each = name, each
+
+    async def start(self) -> None:
+        for one in self._each:
+            await one.start()
+
+    async def load(self, load: Load) -> Loaded:
+        some = self._each[: load.clients]
+        part = Load(max(1, load.clients // len(some)), max(1, load.requests // len(some)))
+        began = time.monotonic()
+        did = await asyncio.gather(*(one.load(part) for one in some))
+        given = {id: at for one in did for id, at in one.given.items()}
+        return Loaded(time.monotonic() - began, sum(one.cpu for one in did), given)
+
+    def memory(self) -> float:
+        return sum(one.memory() for one in self._each)
+
+    async def stop(self) -> None:
+        for one in self._each:
+            await one.stop()
 
 
 class Clients:
@@ -144,7 +170,15 @@ class AirGate(Clients):
     async def start(self) -> None:
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
-        command = (*"-m uvicorn air_gate.proxy:app --log-level warning --port".split(), str(port))
+        command = (
+            "-m",
+            "uvicorn",
+            "air_gate.proxy:app",
+            "--log-level",
+            "warning",
+            "--port",
+            str(port),
+        )
         self._process = await asyncio.create_subprocess_exec(
             *(self._python, *command),
             env={
