@@ -412,14 +412,14 @@ class Worker:
 
 def _delivered(task: Task, post: Post | None, now: int, tx: Tx) -> bool:
     """False: the lease was lost."""
+    if task.what in ("card", "thread"):  # the request first, as where the ledger is written
+        due.look_if_waiting(tx, task.stream, now)  # perhaps for this message
     at, also = (post[:2], post.also) if post is not None else (None, ())
     if not outbox.finish(tx, task, at, also):
         return False
     undelivered.delivered(tx, task, 1 + len(also), now)
     if task.what == "digest":
         digest.go_on(tx, task, post is not None, now)
-    if task.what in ("card", "thread"):
-        due.look_if_waiting(tx, task.stream, now)  # perhaps for this message
     return True
 
 

@@ -195,7 +195,7 @@ class PostgresStore(Writer):
                     outcomes: list[Outcome] = [(scripts[0](tx), None)]
                 else:
                     outcomes = [_hope_for(tx, script) for script in scripts]
-                self._end(connection, pipeline)
+                pipeline.sync()  # whatever failed is known before the end is asked for
             except LOST:
                 raise
             except BaseException as e:
@@ -204,6 +204,7 @@ class PostgresStore(Writer):
                 if len(scripts) > 1 and isinstance(e, psycopg.Error):
                     raise _Spoilt from e
                 raise
+        self._end(connection)
         return outcomes
 
     def _one_by_one(
@@ -229,7 +230,7 @@ class PostgresStore(Writer):
                 {"held": held, "before": held_back},
             )
 
-    def _end(self, connection: Connection[Any], pipeline: psycopg.Pipeline | None = None) -> None:
+    def _end(self, connection: Connection[Any]) -> None:
         now = self.time.now()
         if now - self._beat >= BEAT:
             connection.execute(
@@ -238,8 +239,6 @@ class PostgresStore(Writer):
             self._beat = now
         try:
             connection.execute(b"COMMIT", prepare=False)
-            if pipeline is not None:
-                pipeline.sync()
         except LOST as e:
             self._drop()  # it may have been committed: whoever asked must look before trying again
             raise StoreError(f"{self.name} did not say whether it committed: {_said(e)}") from e

@@ -69,7 +69,10 @@ class Writer:
 
     def _carry_out(self, jobs: Sequence[Job]) -> None:
         try:
-            self._prepare(any(job.durable for job in jobs), any(job.alone for job in jobs))
+            # several that lock rows of many requests, each in its own order, would wait for another
+            # process's, and that for them
+            alone = len(jobs) > 1 or jobs[0].alone
+            self._prepare(any(job.durable for job in jobs), alone)
             outcomes = self._transact([job.script for job in jobs])
         except BaseException as e:  # noqa: BLE001 - whoever asked hears it: none came to anything
             outcomes = [(None, e)] * len(jobs)

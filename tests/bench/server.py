@@ -31,7 +31,6 @@ from bot.settings import Settings
 from bot.slack.client import Client
 from bot.slack.views.ids import ref
 from bot.store.sqlite import SqliteStore
-from bot.web import web_app
 from bot.wiring import Bot, bot, serve_http
 
 REVIEWERS = [f"U02REV{n:02}" for n in range(16)]
@@ -275,10 +274,7 @@ async def serve_bare(given: Given) -> None:
         await loop.run_in_executor(thread, insert, *row)
         await ack()
 
-    async def ready() -> list[str]:
-        return []
-
-    runner = web.AppRunner(web_app(app, ready), access_log=None)
+    runner = web.AppRunner(app.web_app("/slack/events"), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     print(runner.addresses[0][1], flush=True)

@@ -16,8 +16,7 @@ import aiohttp
 from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 
-from bot.slack.app import slack_client
-from bot.web import web_app
+from bot.slack.client import Client
 
 from .load import say
 
@@ -40,7 +39,7 @@ async def serve(database: str, hook: str, slack_url: str, token: str, secret: st
     db = thread.submit(open_).result()
     seen: Counter[str] = Counter()
     app = AsyncApp(
-        client=slack_client(token, slack_url), signing_secret=secret, process_before_response=True
+        client=Client(token, slack_url), signing_secret=secret, process_before_response=True
     )
     session = aiohttp.ClientSession()
 
@@ -57,10 +56,7 @@ async def serve(database: str, hook: str, slack_url: str, token: str, secret: st
             async with session.post(f"{hook}/{action['value']}", json={}) as answer:
                 await answer.read()
 
-    async def ready() -> list[str]:
-        return []
-
-    runner = web.AppRunner(web_app(app, ready), access_log=None)
+    runner = web.AppRunner(app.web_app("/slack/events"), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     say(runner.addresses[0][1])

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from tests.postgres import database_url, server
-
 from tests.bench.proc import spent
 from tests.bench.rows import Row, Size, percentile
 from tests.bench.scene import scene
+from tests.postgres import database_url, server
+
 from . import venv
 from .hook import Hook, hook
 from .load import Load, Loaded

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import aiohttp
 
 from bot.sandbox.slack.records import Message
-
 from tests.bench.proc import resident, spent
 from tests.bench.scene import Scene
+
 from .load import Load, Loaded
 
 LINE = 1 << 26  # bytes of a line that is read at most
