@@ -7,7 +7,7 @@ through them the other way round: the machine's moods fall on all.
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,7 +128,25 @@ async def peers(size: Size, folder: Path) -> Sequence[Row | Compared | Note]:
                         found[system.name].take(load, did, spent(server().pid) - had, called)
         for system in systems:
             await system.stop()
-    return [*found.values(), *notes]
+    return [*found.values(), *_ratios(found), *notes]
+
+
+def _ratios(found: Mapping[str, Compared]) -> list[Row]:
+    """Ours to dbos on the same PostgreSQL, round by round; what is to be reached is half the p99, and a
+    third of the time a request."""
+    theirs = next((row for name, row in found.items() if name.startswith("dbos")), None)
+    if theirs is None:
+        return []
+    rows = []
+    for ours in (found["nolone, PostgreSQL"], found["nolone, SQLite"]):
+        most = max(CLIENTS)
+        times = [b / a for a, b in zip(ours.rates[most], theirs.rates[most], strict=True)]
+        late = [a / b for a, b in zip(ours.p99[most], theirs.p99[most], strict=True)]
+        name = f"{ours.name} to dbos, {most} clients"
+        target = ours.name.endswith("PostgreSQL")
+        rows.append(Row(f"{name}: time a request", times, "x", most=1 / 3 if target else None))
+        rows.append(Row(f"{name}: p99", late, "x", most=0.5 if target else None))
+    return rows
 
 
 def _replicas(n: int, database: str, hook: str) -> Replicas:
