@@ -222,7 +222,12 @@ class PostgresStore(Writer):
         said = connection.execute(_BEGIN[self._alone, self._durable], prepare=False)
         while said.nextset():
             pass
-        ((clock, held_back, beat, newest),) = said.fetchall()
+        ((clock, held_back, beat, newest, steps),) = said.fetchall()
+        if steps > len(STEPS):
+            raise StoreError(
+                f"{self.name} was migrated by a newer version: this one does nothing more in it. Stop"
+                " it, and run that version."
+            )
         held = self.time.hear(clock, held_back, max(beat, newest))
         if held != held_back:
             connection.execute(
@@ -281,7 +286,8 @@ def _hope_for(tx: PostgresTx, script: Script) -> Outcome:
 
 _CLOCK = """
     SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT), held_back, beat,
-        coalesce((SELECT at FROM entries ORDER BY seq DESC LIMIT 1), 0)
+        coalesce((SELECT at FROM entries ORDER BY seq DESC LIMIT 1), 0),
+        (SELECT count(*) FROM nolone_migrations)
     FROM shared_time
 """
 _BEGIN = {
@@ -308,7 +314,7 @@ class PostgresVisit:
         try:
             if _pending(self._connection, self.name):
                 raise StoreError(f"{self.name} is of an earlier version. Run `nolone migrate`.")
-            ((clock, held_back, beat, newest),) = self._connection.execute(_CLOCK).fetchall()
+            ((clock, held_back, beat, newest, _),) = self._connection.execute(_CLOCK).fetchall()
             self.time.hear(clock, held_back, max(beat, newest))
         except BaseException:
             self._connection.close()
@@ -423,6 +429,8 @@ def _migrate(connection: Connection[Any], name: str) -> None:
         for step in STEPS:
             if step.name in pending:
                 with connection.transaction():
+                    # whoever decides after this finds the step, and stops where it is not theirs
+                    connection.execute(sql.SQL("SELECT pg_advisory_xact_lock({})").format(LEDGER))
                     connection.execute(step.postgres.encode())
                     connection.execute(
                         "INSERT INTO nolone_migrations (name) VALUES (%(name)s)",

@@ -63,6 +63,23 @@ def test_a_schema_of_a_newer_version_is_refused(store: PostgresStore, url: str) 
             refused()
 
 
+def test_a_process_that_runs_while_a_newer_version_migrates_does_nothing_more(
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = Step("0099 from tomorrow", "ALTER TABLE posts ADD COLUMN told TEXT;\n")
+    with monkeypatch.context() as tomorrow:
+        tomorrow.setattr(postgres, "STEPS", [*migrations.STEPS, newer])
+        theirs = PostgresStore(url)
+        theirs.migrate()
+        theirs.run_now(lambda tx: tx.execute("DELETE FROM posts"))  # which they may
+        theirs.close()
+    ran: list[str] = []
+    for _ in range(2):
+        with pytest.raises(StoreError, match="migrated by a newer version"):
+            store.run_now(lambda tx: ran.append("ran"))
+    assert ran == []
+
+
 def test_a_step_that_fails_leaves_nothing_of_itself(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
