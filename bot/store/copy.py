@@ -30,7 +30,10 @@ TABLES: dict[str, tuple[str, ...]] = {
     "outbox": (
         *("id", "key", "lane", "stream", "seq", "what", "recipient", "wanted", "due_at"),
         *("fence", "leased_until", "attempts", "tried", "error"),
+        *("urgency", "place", "asked_at", "failed_at"),
     ),
+    "pace": ("place", "free_at"),
+    "undelivered": ("stream", "error", "messages", "since", "until"),
     "posts": ("key", "channel", "ts", "seq"),
     "drafts": ("view_id", "person", "action", "handle", "found", "at"),
     "clock": ("one", "boot", "up", "at"),

@@ -33,6 +33,8 @@ def _beside(tx: Tx) -> None:
     drafts.keep_draft(tx, Draft("V1", AGENT, ActionKind.DEACTIVATE, "mallory", None, "", 0))
     ledger.once(tx, "view:V0", 0)
     setting.keep_clock_setting(tx, "another boot", 1, 2)
+    tx.execute("INSERT INTO pace (place, free_at) VALUES ('channel', 5)")
+    tx.execute("INSERT INTO undelivered VALUES ('R-1', 'channel_not_found', 1, 2, NULL)")
     keep_anchored(tx, Anchored("directory", 3, bytes(32), 4, "a place", b"signed"))
 
 
