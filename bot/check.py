@@ -14,13 +14,15 @@ from bot import anchors, disk, platforms, policyfile
 from bot.audit import keys
 from bot.clock import MachineClock, wall
 from bot.core.policy import Group, Policy
+from bot.core.text import utc
 from bot.manifest import SCOPES
 from bot.policyfile import PolicyError
 from bot.ports import Anchor, AnchorError, Clock, Platform, PlatformError
 from bot.settings import AnchorSettings, Settings, SettingsError, StoreSettings, read_settings
 from bot.slack.client import Client
 from bot.slack.people import channel_flaw
-from bot.store.database import file_of, open_store
+from bot.store import undelivered
+from bot.store.database import file_of, open_store, open_visit
 from bot.store.sqlite import InUse
 from bot.store.tx import StoreError
 from bot.wiring import facts_of
@@ -71,7 +73,7 @@ async def everything() -> list[Finding]:
     for anchor in others:
         found.append(await _anchor(anchor))
         await anchor.aclose()
-    found += [*disk_stays(settings), *database(settings)]
+    found += [*disk_stays(settings), *database(settings), *messages(settings)]
     policy, problems = read_policy(settings, there)
     found += problems
     if policy is not None:
@@ -221,6 +223,30 @@ def database(settings: StoreSettings) -> list[Finding]:
             Finding(name, f"it is of an earlier version: run `nolone migrate` ({len(pending)})")
         ]
     return [Finding(name)]
+
+
+def messages(settings: StoreSettings) -> list[Finding]:
+    """What waits to be sent to Slack, and why; also beside a running bot."""
+    try:
+        visit = open_visit(settings.database)
+    except StoreError:
+        return []  # which the line about the database tells
+    try:
+        waiting = visit.look(undelivered.everything)
+    finally:
+        visit.close()
+    failing = [row for row in waiting if row["error"]]
+    if not failing:
+        return [Finding(f"messages, {sum(row['messages'] for row in waiting)} wait to be sent")]
+    return [
+        Finding(
+            "messages",
+            f"{row['messages']} since {utc(row['since'])}: {row['error']}."
+            " See docs/how-to/when-something-is-stuck.md",
+            fatal=False,
+        )
+        for row in failing
+    ]
 
 
 async def _platform(platform: Platform) -> Finding:

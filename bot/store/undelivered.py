@@ -77,5 +77,5 @@ def everything(tx: Tx) -> list[Row]:
     """All that waits to be sent, by error (messages, error, since): '' where nothing is wrong."""
     return tx.query(
         "SELECT count(*) AS messages, coalesce(error, '') AS error, min(asked_at) AS since"
-        " FROM outbox GROUP BY coalesce(error, '') ORDER BY since"
+        " FROM outbox GROUP BY coalesce(error, '') ORDER BY since, error"
     )

@@ -1,6 +1,7 @@
 """`nolone check`: every wrong thing has its own line, and its remedy."""
 
 import asyncio
+import sqlite3
 import sys
 
 import pytest
@@ -164,3 +165,20 @@ async def test_a_webhook_that_is_none_is_named_and_not_shown(
     (said,) = await about("ANCHOR_CHANNEL_WEBHOOK")
     assert "copy it from the second app" in said
     assert "s3cret" not in said
+
+
+async def test_what_waits_for_slack_is_counted_with_what_is_wrong(
+    installed: Installation,
+) -> None:
+    await migrated(installed)
+    assert "ok     messages, 0 wait to be sent" in await lines()
+    database = sqlite3.connect(installed.policy.parent / "nolone.db")
+    for n, error in enumerate(("not_in_channel", "not_in_channel", None)):
+        database.execute(
+            "INSERT INTO outbox (key, lane, stream, seq, what, recipient, due_at, asked_at, error)"
+            " VALUES (?, 'channel', 'R-1', ?, 'thread', '', 0, 1790000000000, ?)",
+            (f"R-1/{n}/thread", n, error),
+        )
+    database.commit()
+    (said,) = [line for line in await lines() if line.startswith("note   messages")]
+    assert "2 since 2026-09-21T14:13:20Z: not_in_channel. See docs/how-to/" in said

@@ -153,6 +153,9 @@ def post_ephemeral(ws: Workspace, call: Call) -> Json:
 def update(ws: Workspace, call: Call) -> Json:
     channel = _place(ws, call)
     message = _own(ws, channel, call, "cant_update_message")
+    age = ws.clock.now() - round(float(message.ts) * 1000)
+    if ws.edit_window is not None and age > ws.edit_window:
+        raise Refusal("edit_window_closed")
     blocks = _posted_blocks(ws, call)
     text = call.text("text")
     if len(text) > EDIT_LENGTH:

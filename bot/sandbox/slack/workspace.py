@@ -34,6 +34,8 @@ class Workspace:
         self.charts_taken = True
         """Whether messages take `data_visualization` and `data_table`, which not every workspace
         has yet: without, they are `invalid_blocks`."""
+        self.edit_window: int | None = None
+        """For how long (ms) the workspace lets a message be edited; None: for ever."""
         self.strict = True
         """Refuse what Slack takes, but no app of ours should send: blocks without a top-level text,
         which is what notifications and screen readers have; and an answer to a click that does not
