@@ -6,6 +6,7 @@ from bot.core.commands import Veto
 from bot.core.request import Phase
 from bot.store import outbox, watch
 from bot.store.anchors import Anchored, keep_anchored
+from bot.store.tx import Tx
 from bot.store.watch import Seen
 from tests.core.build import BOB, NOW
 
@@ -85,4 +86,18 @@ def test_each_question_goes_by_an_index(tmp_path: Path) -> None:
         for step in plan:
             assert "requests" not in step or "SEARCH requests USING" in step, step
             assert not step.startswith("SCAN e"), step
+    store.close()
+
+
+def test_that_write_is_a_real_one(tmp_path: Path) -> None:
+    """A transaction that writes nothing says nothing of a disk that is full."""
+
+    def changes(tx: Tx) -> int:
+        ((so_far,),) = tx.each("SELECT total_changes()")
+        watch.write(tx)
+        ((after,),) = tx.each("SELECT total_changes()")
+        return int(after) - int(so_far)
+
+    store = Sqlite(tmp_path).store()
+    assert store.run_now(changes) == 2
     store.close()
