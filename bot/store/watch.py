@@ -31,11 +31,9 @@ _REQUESTS = """
         FROM requests WHERE phase IS NULL
     ) AS r GROUP BY state
 """
-# one that failed is put off, so that only its entry says for how long it has been waiting
 _OUTBOX = """
     SELECT what, count(*), count(error), min(since) FROM (
-        SELECT o.what, o.error, CASE WHEN o.error IS NULL THEN o.due_at ELSE e.at END AS since
-        FROM outbox o JOIN entries e ON e.seq = o.seq ORDER BY o.id LIMIT :most
+        SELECT what, error, asked_at AS since FROM outbox ORDER BY id LIMIT :most
     ) AS first GROUP BY what
 """
 _UNDELIVERED = """
@@ -59,7 +57,7 @@ class Waiting(NamedTuple):
     what: str
     n: int
     failed: int  # of them were tried, and could not be done yet
-    since: int  # when the first was due (ms)
+    since: int  # when the first was asked for (ms)
 
 
 @dataclass(frozen=True, slots=True)

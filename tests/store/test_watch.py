@@ -41,7 +41,7 @@ def test_what_waits_is_counted_by_its_kind_and_its_age(store: Connection) -> Non
     assert (thread.what, thread.n, thread.failed, thread.since) == ("thread", 1, 0, NOW)
 
 
-def test_what_failed_is_as_old_as_its_entry_however_far_it_was_put_off(store: Connection) -> None:
+def test_what_failed_is_as_old_as_before_however_far_it_was_put_off(store: Connection) -> None:
     filed(store)
     (task,) = lease(store)
     store.run_now(lambda tx: outbox.put_off(tx, task, LATER, "is_archived", tried=False))
