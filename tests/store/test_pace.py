@@ -53,7 +53,8 @@ def test_all_who_send_keep_one_pace_together(store: Connection, second: Connecti
 def test_the_pause_that_slack_asks_for_holds_the_place_and_no_other(store: Connection) -> None:
     request = cooling(store)
     give(store, *about("a2"))
-    store.run_now(lambda tx: pace.pause(tx, "channel", NOW + 30_000))
+    for until in (NOW + 1_000, NOW + 30_000):
+        store.run_now(lambda tx, until=until: pace.pause(tx, "channel", until))
     store.run_now(lambda tx: pace.pause(tx, "channel", NOW + 5_000))  # a shorter one ends no longer
     assert take(store, NOW + 29_999) == []
     give(store, Veto(ANN, request.id, "No."), now=NOW + 1)
