@@ -155,7 +155,7 @@ def _one_of(*names: str) -> re.Pattern[str]:
 async def _publish_home(engine: Engine, client: AsyncWebClient, person: str) -> None:
     if await engine.objection(Act.LOOK, person) is not None:
         return
-    ids = await engine.store.run(due.still_open)
+    ids = await engine.store.run(due.still_open, alone=False)
     rows = []
     for id in ids[: home.SHOWN]:
         judged = await engine.assessment(id, person)

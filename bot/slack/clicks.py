@@ -175,7 +175,7 @@ class Clicks:
     async def _story(self, id: str) -> Sequence[str]:
         request: Request | None = None
         lines = []
-        for _, event in await self._engine.store.run(lambda tx: ledger.events(tx, id)):
+        for _, event in await self._engine.store.run(lambda tx: ledger.events(tx, id), alone=False):
             assert isinstance(event, RequestEvent)
             request = evolve(request, event)
             lines.append(f"{when(event.at)} · {thread(request, event)}")

@@ -74,7 +74,7 @@ class Commands:
             return _reply(why)
         if name:
             return await self._one(name)
-        ids = await self._engine.store.run(due.still_open)
+        ids = await self._engine.store.run(due.still_open, alone=False)
         lines = [await self._line(id) for id in ids[:SHOWN]]
         if len(ids) > SHOWN:
             lines.append(f"… and {len(ids) - SHOWN} more.")

@@ -104,7 +104,9 @@ class SlackMessenger:
         judged = await self._engine.assessment(id)
         assert judged is not None
         a, _, _ = judged
-        mark = await self._mark(await self._engine.store.run(lambda tx: ledger.last_seq(tx, id)))
+        mark = await self._mark(
+            await self._engine.store.run(lambda tx: ledger.last_seq(tx, id), alone=False)
+        )
         late, waits = await self._engine.store.run(
             lambda tx: (undelivered.of(tx, id), undelivered.waiting(tx, id))
         )
@@ -115,7 +117,7 @@ class SlackMessenger:
 
         text, blocks = render()
         channel, note, now = self._policy.channels.review, "", self._engine.clock.now()
-        at = await self._engine.store.run(lambda tx: outbox.post(tx, key))
+        at = await self._engine.store.run(lambda tx: outbox.post(tx, key), alone=False)
         standing = None if at is None else Post(*at)
         if standing is not None:
             try:
@@ -162,7 +164,9 @@ class SlackMessenger:
         """The events at `seqs`, and the request as it was right after each."""
         request: Request | None = None
         found = []
-        for at, event in await self._engine.store.run(lambda tx: ledger.events(tx, stream)):
+        for at, event in await self._engine.store.run(
+            lambda tx: ledger.events(tx, stream), alone=False
+        ):
             assert isinstance(event, RequestEvent)
             request = evolve(request, event)
             if at in seqs:
@@ -232,7 +236,9 @@ class SlackMessenger:
     async def _retell(self, stream: str, post: Post, seqs: Collection[int] = ()) -> Post:
         """Put what is to be told now in the place of what was told, if that is still there. `seqs`:
         the entries that the message tells of, where that is not known yet."""
-        seqs = seqs or await self._engine.store.run(lambda tx: outbox.told_by(tx, stream, post[:2]))
+        seqs = seqs or await self._engine.store.run(
+            lambda tx: outbox.told_by(tx, stream, post[:2]), alone=False
+        )
         replies = [await self._reply(one) for one in await self._stories(stream, seqs)]
         text, blocks = "\n".join(t for t, _ in replies), [b for _, more in replies for b in more]
         try:
@@ -258,7 +264,7 @@ class SlackMessenger:
         cards, oldest = await self._engine.store.run(lambda tx: digest.waiting(tx, DIGEST_NAMES))
         text, mark = told.digest(cards, oldest), f"{key}/{seq}"
         channel = self._policy.channels.review
-        at = await self._engine.store.run(lambda tx: outbox.post(tx, key))
+        at = await self._engine.store.run(lambda tx: outbox.post(tx, key), alone=False)
         post = None if at is None else Post(*at)
         if post is None and look:
             since = self._engine.clock.now() - DIGEST_SINCE
@@ -294,7 +300,7 @@ class SlackMessenger:
             raise NotDelivered(str(e), final=True) from e
 
     async def _file(self, key: str, seq: int, to: str, look: bool) -> Post | None:
-        event = await self._engine.store.run(lambda tx: ledger.event_at(tx, seq))
+        event = await self._engine.store.run(lambda tx: ledger.event_at(tx, seq), alone=False)
         assert isinstance(event, Exported)
         try:
             if await self._files.send(key, event, seq, to, look):
@@ -309,7 +315,7 @@ class SlackMessenger:
             raise NotDelivered(str(e), final=True) from e
 
     async def _channel(self, key: str, seq: int, look: bool) -> Post | None:
-        event = await self._engine.store.run(lambda tx: ledger.event_at(tx, seq))
+        event = await self._engine.store.run(lambda tx: ledger.event_at(tx, seq), alone=False)
         assert isinstance(event, PolicyAdopted)
         if not event.changes.open.text:
             return None  # the first policy changes nothing
@@ -322,7 +328,9 @@ class SlackMessenger:
     async def _mark(self, seq: int) -> str:
         """An entry's place, and the root over the trail up to it: whoever kept this message can hold
         the trail to it."""
-        root = await self._engine.store.run(lambda tx: tree.root_at(tx, seq), durable=False)
+        root = await self._engine.store.run(
+            lambda tx: tree.root_at(tx, seq), durable=False, alone=False
+        )
         return f"#{seq} · root {short(root)}"
 
     # --- Slack ------------------------------------------------------------------------------------

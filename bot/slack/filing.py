@@ -59,7 +59,7 @@ class Filing:
             await ack(response_action="errors", errors=errors)
             return
         view_id = view["id"]
-        draft = await self._engine.store.run(lambda tx: drafts.draft(tx, view_id))
+        draft = await self._engine.store.run(lambda tx: drafts.draft(tx, view_id), alone=False)
         if draft is None or draft.found is None or draft.person != person:
             gone = form.ask_handle(action, "", "What was looked up is no longer there: once more.")
             await ack(response_action="update", view=gone)
@@ -88,7 +88,7 @@ class Filing:
         found = await self._engine.find(handle)
         view, kept, error = await self._outcome(person, action, handle, found)
         draft = Draft(view_id, person, action, handle, kept, error, self._engine.clock.now())
-        await self._engine.store.run(lambda tx: drafts.keep_draft(tx, draft))
+        await self._engine.store.run(lambda tx: drafts.keep_draft(tx, draft), alone=False)
         await self._screen.update(view_id, view)
 
     async def _outcome(

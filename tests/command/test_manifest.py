@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 METHODS = {
     "apps_connections_open": [],
     "auth_test": [],
+    "chat_delete": ["chat:write"],
     "chat_getPermalink": [],
     "chat_postMessage": ["chat:write"],
     "chat_update": ["chat:write"],

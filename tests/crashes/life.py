@@ -118,7 +118,7 @@ def _name(script: Callable[..., object], tx: Tx, newest: int) -> str:
     """A script by the events that it appended, or else by who asked for it."""
     rows = tx.query("SELECT kind FROM entries WHERE seq > :newest ORDER BY seq", newest=newest)
     kinds = "+".join(row["kind"] for row in rows)
-    return kinds or script.__qualname__.partition(".<locals>")[0]
+    return kinds or getattr(script, "func", script).__qualname__.partition(".<locals>")[0]
 
 
 class MortalPlatform(demo.Demo):

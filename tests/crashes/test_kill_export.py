@@ -52,7 +52,7 @@ def points(diary: list[str]) -> list[Point]:
 
 def worth_it(found: list[Point]) -> list[Point]:
     """A few: around what makes the file, and what sends it."""
-    around = ("Queried", "Exported", "finish", "completeUpload")
+    around = ("Queried", "Exported", "finish", "_delivered", "completeUpload")
     return [p for p in found if p.when == "after" and any(one in p.what for one in around)]
 
 

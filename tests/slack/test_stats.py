@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.audit.stats import Spread, Stats, Tier
+from bot.core.condition import NAME
 from bot.core.request import Phase
 from bot.sandbox.slack.blocks import message_problems
 from bot.slack.views import stats as view
@@ -17,7 +18,7 @@ lengths = st.integers(0, 10**11)
 @st.composite
 def tiers(draw: st.DrawFn) -> tuple[Tier, ...]:
     # every name that a policy may have, and such that are alike where they are cut
-    names = st.text(min_size=1, max_size=80) | st.integers(0, 99).map(lambda n: f"{'x' * 30}{n}")
+    names = st.from_regex(NAME, fullmatch=True) | st.integers(0, 99).map(lambda n: f"{'x' * 30}{n}")
     made = []
     for name in draw(st.lists(names, max_size=40, unique=True)):
         states = draw(st.dictionaries(st.sampled_from(Phase), st.integers(1, 10**7), min_size=1))
