@@ -211,9 +211,9 @@ class Worker:
                 await self._give(Record(id, request.execution.attempt, finding))
                 again = now + UNKNOWN_AGAIN
         if again is not None:
-            at, version = again, request.version
+            at, version, now = again, request.version, self.engine.clock.now()
             await self.engine.store.run(
-                lambda tx: due.look_again_unless_changed(tx, id, version, at), alone=False
+                lambda tx: due.look_again_unless_changed(tx, id, version, at, now), alone=False
             )
 
     async def _give(self, command: Start | Expire | Record | Recheck) -> str | None:

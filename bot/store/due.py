@@ -41,13 +41,15 @@ def look_again(tx: Tx, id: str, at: int) -> None:
     tx.send("UPDATE requests SET due_at = :at WHERE id = :id", id=id, at=at)
 
 
-def look_again_unless_changed(tx: Tx, id: str, version: int, at: int) -> None:
-    """The same, unless something has happened since that version, which says itself when to look."""
+def look_again_unless_changed(tx: Tx, id: str, version: int, at: int, now: int) -> None:
+    """The same, unless something has happened since that version, which says itself when to look, or
+    somebody has asked meanwhile for it to be looked at."""
     tx.send(
-        "UPDATE requests SET due_at = :at WHERE id = :id AND version = :version",
+        "UPDATE requests SET due_at = :at WHERE id = :id AND version = :version AND due_at > :now",
         id=id,
         version=version,
         at=at,
+        now=now,
     )
 
 

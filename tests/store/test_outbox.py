@@ -6,6 +6,7 @@ from bot.core.commands import Start, Veto
 from bot.core.decide import decide
 from bot.store import due, ledger, outbox
 from bot.store.facts import posted as is_posted
+from bot.store.tx import Tx
 from tests.core.build import ANN, BOB, FACTS, MANAGER, NOW, approve, exported, group
 
 from .backends import Connection
@@ -193,6 +194,30 @@ def test_looking_again_sets_when_a_request_is_due(store: Connection) -> None:
     cooling(store)
     store.run_now(lambda tx: due.look_again(tx, "R-1", NOW + 7))
     assert store.run_now(lambda tx: due.due_requests(tx, NOW + 7, LATER)) == ["R-1"]
+
+
+def test_a_look_that_was_asked_for_meanwhile_is_not_put_off(store: Connection) -> None:
+    request = cooling(store)
+    assert store.run_now(lambda tx: due.due_requests(tx, LATER, LATER + LEASE)) == ["R-1"]
+    version, again = request.version, LATER + 1_000
+
+    def put_off(tx: Tx) -> None:
+        due.look_again_unless_changed(tx, "R-1", version, again, LATER)
+
+    store.run_now(lambda tx: due.look_again(tx, "R-1", LATER))  # as when its notice is in Slack
+    store.run_now(put_off)
+    assert store.run_now(lambda tx: due.due_requests(tx, LATER, LATER + LEASE)) == ["R-1"]
+    store.run_now(put_off)
+    assert store.run_now(lambda tx: due.due_requests(tx, again - 1, LATER + LEASE)) == []
+    assert store.run_now(lambda tx: due.due_requests(tx, again, LATER + LEASE)) == ["R-1"]
+
+
+def test_a_request_that_has_gone_on_is_not_put_off(store: Connection) -> None:
+    request = cooling(store)
+    store.run_now(
+        lambda tx: due.look_again_unless_changed(tx, "R-1", request.version - 1, NOW + 7, NOW)
+    )
+    assert store.run_now(lambda tx: due.due_requests(tx, LATER - 1, LATER + LEASE)) == []
 
 
 def test_the_card_and_the_notice_of_this_round_are_known_to_be_in_slack(store: Connection) -> None:
