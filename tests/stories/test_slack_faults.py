@@ -263,3 +263,18 @@ async def test_one_message_a_second_is_kept(s: Story) -> None:
     assert len(limited) <= 6
     for id in ("R-1", "R-2", "R-3"):
         assert len(s.thread(id)) == 1
+
+
+async def test_a_quorum_that_was_lost_before_it_was_told_is_told_so(s: Story) -> None:
+    """Reviewers' direct messages were late: the warning must not fail, nor say what is over."""
+    await s.file("@president")
+    await s.approve(LENA)
+    s.w.slack.fail("chat.postMessage", *[ServerError(503)] * 40)
+    await s.approve(TESSA)
+    await s.choose(LENA, "Retract")
+    for _ in range(60):
+        await s.skip(MINUTE // 6)
+    await told_once(s)
+    assert s.dms(OMAR)[-1].text == (
+        "Since its quorum: R-1, Deactivate @president, is open, still needs legal."
+    )

@@ -25,7 +25,7 @@ from bot.core.events import (
     Vetoed,
     Withdrawn,
 )
-from bot.core.request import Phase, Request
+from bot.core.request import WAITING, Phase, Request
 from bot.core.rules import Act
 from bot.core.sealed import Sealed, Words
 from bot.core.text import cut
@@ -156,15 +156,18 @@ def direct(a: Assessment, event: RequestEvent, to: str, mark: str) -> tuple[str,
             {"type": "actions", "elements": [details]},
         ]
     if isinstance(event, QuorumReached):
-        assert r.eta is not None
-        text = f"{r.id}, {escape(title(r))}, has its quorum and cools off."
+        if r.eta is not None and a.phase in WAITING:
+            text = f"{r.id}, {escape(title(r))}, has its quorum and cools off."
+            now = f"It runs after *{when(r.eta)}*, unless somebody vetoes it."
+        else:  # told late: it has gone on meanwhile
+            text = now = f"Since its quorum: {answered(a)}"
         row = [details]
         if Act.VETO in a.acts:
             row.insert(0, button(Act.VETO.value, "veto", value, "danger"))
         return text, [
             section(f":hourglass_flowing_sand: *{r.id} has its quorum*\n{asks(r)}"),
             fields([("Account", account(r.known.value)), ("Reach", reach(r.known.value))]),
-            section(f"It runs after *{when(r.eta)}*, unless somebody vetoes it."),
+            section(now),
             context(mark),
             {"type": "actions", "elements": row},
         ]
