@@ -6,7 +6,7 @@ RUN := .venv/.run
 DEV := .venv/.dev
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: sandbox test test-all test-slow gates mutants bench bench-quick pictures docs lock clean
+.PHONY: sandbox test test-all test-slow gates mutants nemesis bench bench-quick pictures docs lock clean
 
 sandbox: $(RUN)
 	@$(BIN)/nolone sandbox
@@ -32,6 +32,10 @@ gates: $(DEV)
 
 mutants: $(DEV)
 	@$(BIN)/python -m tests.mutants
+
+# about 40 minutes, and root for a small disk: real processes that are killed, frozen and cut off
+nemesis: $(DEV)
+	@$(BIN)/python -m tests.crashes.nemesis --long
 
 bench: $(DEV)
 	@$(BIN)/python -m tests.bench
