@@ -22,7 +22,7 @@ from bot.core.commands import (
     Withdraw,
 )
 from bot.core.decide import decide
-from bot.core.effects import LONGEST_PAUSE, Effect, effects, next_due
+from bot.core.effects import LONGEST_PAUSE, Effect, Urgency, effects, next_due, urgency
 from bot.core.events import Exported, RequestEvent
 from bot.core.facts import Facts
 from bot.core.request import Request, evolve
@@ -185,3 +185,22 @@ def test_attempts_that_come_to_nothing_are_made_ever_more_seldom() -> None:
         now = min(due, RUN_BY - 1)
     assert pauses[:7] == [s * SECOND for s in (1, 2, 4, 8, 16, 32, 60)]
     assert set(pauses[7:]) == {LONGEST_PAUSE}
+
+
+@pytest.mark.parametrize(
+    ("request_", "command", "expected"),
+    [
+        (None, file(), [Urgency.CARD, Urgency.FILED]),
+        (filed(), approve(filed(), ANN), [Urgency.NEWS]),
+        (cooling(), Start("R-1"), [Urgency.DECIDED, Urgency.DECIDED, Urgency.ORDER]),
+        (cooling(), Veto(BOB, "R-1", "No."), [Urgency.DECIDED]),
+    ],
+)
+def test_what_is_decided_is_told_before_what_is_new(
+    request_: Request | None, command: Command, expected: list[Urgency]
+) -> None:
+    now = NOW if not isinstance(command, Start) else ETA
+    event = decide(request_, command, FACTS, now)[0]
+    assert isinstance(event, RequestEvent)
+    urgent = [urgency(one, event) for one in effects(evolve(request_, event), event)]
+    assert urgent[: len(expected)] == expected
