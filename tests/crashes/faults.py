@@ -85,8 +85,10 @@ class FaultySlack(FakeSlack):
     def _noted(self, channel: str, text: str, *args: Any, **more: Any) -> Message:
         message = self._post(channel, text, *args, **more)
         if message.metadata:
-            key = message.metadata["event_payload"]["key"]
-            self.by_key.setdefault(key, []).append(message)
+            marks = message.metadata["event_payload"]
+            key = marks["key"]
+            for one in (key, *marks.get("also", ())):  # replies that went out together
+                self.by_key.setdefault(one, []).append(message)
             if key.endswith("/card") and (about := HANDLE.search(text)):
                 self.cards.setdefault(about[1], []).append(message)
         return message

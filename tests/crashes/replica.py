@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 import bot.clock
 import bot.core.decide
+import bot.engine
 import bot.known
 import bot.slack.effects
 import bot.worker
@@ -25,6 +26,7 @@ from bot import policyfile
 from bot.core.actions import ActionKind, Capability, Reversibility
 from bot.logs import set_up
 from bot.platforms import demo
+from bot.ports import Rate
 from bot.settings import Settings
 from bot.store.database import open_store
 from bot.wiring import bot as whole_bot
@@ -47,6 +49,12 @@ SHORT: Mapping[tuple[Any, str], Any] = {
     (bot.core.decide, "SEND_WITHIN"): SEND_WITHIN,
     (bot.known, "FRESH_FOR"): FRESH_FOR,
     (bot.slack.effects, "HELD_FOR"): 1_000,
+    (bot.slack.effects.SlackMessenger, "rates"): {
+        "channel": Rate(3, 20),
+        "direct": Rate(3, 20),
+        "update": Rate(20, 24),
+    },
+    (bot.engine, "FACTS_HOLD"): 1_000,
 }
 
 
