@@ -6,7 +6,7 @@ RUN := .venv/.run
 DEV := .venv/.dev
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: sandbox test test-all test-slow gates mutants nemesis bench bench-quick pictures docs lock clean
+.PHONY: sandbox test test-all test-slow test-long gates mutants nemesis bench bench-quick pictures docs lock clean
 
 sandbox: $(RUN)
 	@$(BIN)/nolone sandbox
@@ -19,7 +19,11 @@ test-all: test test-slow
 # what `make test` leaves out: real Synapse (in a venv of its own), Debian's Chromium, the crashes
 test-slow: $(DEV)
 	@tests/platforms/start_synapse.sh .work/synapse-venv
-	@NOLONE_TEST_ALL=1 $(PYTEST) -q -n 2 -m "synapse or browser or slow"
+	@NOLONE_TEST_ALL=1 $(PYTEST) -q -n 2 -m "(synapse or browser or slow) and not long"
+
+# what CI has no time for: every story on PostgreSQL too, each fault in the simulation
+test-long: $(DEV)
+	@$(PYTEST) -q -n 2 -m long
 
 gates: $(DEV)
 	@$(BIN)/ruff check .

@@ -50,6 +50,7 @@ def test_nothing_is_lost_done_twice_or_done_early_in_fifty_thousand_transactions
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_each_fault_of_the_product_is_seen() -> None:
     said = simulate("--faults")
     found = re.search(r"(\d+) of (\d+) seen", said)

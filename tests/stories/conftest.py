@@ -15,9 +15,27 @@ from stories.telling import START, Outside, Story
 from tests.postgres import database_url
 
 
+HERE = Path(__file__).parent
+
+
 @pytest.fixture
 def clock() -> SandboxClock:
     return SandboxClock(lambda: START)
+
+
+# Those told on PostgreSQL in each run of the slow part; the others are told there by `make test-long`.
+ON_BOTH = {
+    f"test_{name}.py"
+    for name in ("deliveries", "execution", "flood", "readyz", "restore", "undelivered", "whole")
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        given = getattr(item, "callspec", None)
+        on = given.params.get("w") if given is not None else None
+        if on == "postgres" and item.path.parent == HERE and item.path.name not in ON_BOTH:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
