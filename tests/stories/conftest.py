@@ -14,7 +14,6 @@ from bot.store.postgres import PostgresStore
 from stories.telling import START, Outside, Story
 from tests.postgres import database_url
 
-
 HERE = Path(__file__).parent
 
 
