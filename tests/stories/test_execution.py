@@ -347,6 +347,33 @@ async def test_a_bot_that_stops_before_sending_does_not_send_too_late(
         assert len(platform.effects) == 1
 
 
+async def test_what_may_be_on_its_way_is_not_called_undone(
+    clock: SandboxClock, tmp_path: Path, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "DRAIN_WITHIN", 0)
+    slack, platform = outside
+    async with world(clock, tmp_path / "db", slack=slack, platform=platform) as w:
+        s = Story(w)
+        await s.cooling_off()
+        platform.faults.only_writes, platform.faults.slow = True, 1.5  # it acts when nobody waits
+        clock.skip(5 * MINUTE)
+        sent = "SELECT 1 AS yes FROM outbox WHERE what = 'execute' AND tried > 0"
+        while not await w.store.run(lambda tx: tx.query(sent)):
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+    clock._skipped += 31 * SECOND  # the order is over
+    async with world(clock, tmp_path / "db", slack=slack, platform=platform) as w:
+        s = Story(w)
+        await s.settle()
+        assert platform.effects == []
+        assert await s.phase() is Phase.UNKNOWN
+        while not platform.effects:
+            await asyncio.sleep(0.05)
+        await s.skip(10 * SECOND)
+        assert await s.phase() is Phase.EXECUTED
+        assert len(platform.effects) == 1
+
+
 async def test_nor_after_the_time_to_run_is_over(
     clock: SandboxClock, tmp_path: Path, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
