@@ -7,9 +7,11 @@ import sys
 from asyncio.subprocess import PIPE, Process
 
 import aiohttp
+import psycopg
 import pytest
 
 from bot.manifest import SCOPES
+from tests.postgres import database_url
 
 from .conftest import Installation
 
@@ -167,3 +169,40 @@ async def test_a_bot_that_was_set_back_says_so_and_publishes_nothing(
     assert [w for w in why if "are not those that it keeps a checkpoint of" in w]
     assert [p for p in anchors.rglob("*") if p.is_file()] == kept
     assert await stopped(running) == 0
+
+
+async def test_two_serve_one_postgresql_and_one_goes_on_when_the_other_is_killed(
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url())
+    assert await (await bot("migrate")).wait() == 0
+    first, second = await bot("run"), await bot("run")
+    urls = [await address(first), await address(second)]
+    agent = installed.slack.as_user("U01AGENT")
+    for url in urls:  # any takes any delivery
+        installed.slack.deliver_to(f"{url}/slack/events")
+        answer = await agent.command("/request-deactivate", "help", channel="C02REV")
+        assert answer.status == 200
+    first.kill()
+    await first.communicate()
+    async with aiohttp.ClientSession() as session:
+        assert (await session.get(f"{urls[1]}/readyz")).status == 200
+        text = await (await session.get(f"{urls[1]}/metrics")).text()
+        assert "nolone_database_up 1.0" in text
+    answer = await agent.command("/request-deactivate", "help", channel="C02REV")
+    assert answer.status == 200
+    assert await stopped(second) == 0
+
+
+async def test_an_old_one_refuses_to_run_on_a_newer_schema(
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = database_url()
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert await (await bot("migrate")).wait() == 0
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("INSERT INTO nolone_migrations (name) VALUES ('9999 from tomorrow')")
+    _, err = await (process := await bot("run")).communicate()
+    assert process.returncode == 1
+    assert b"made by a newer version (9999 from tomorrow)" in err
+    assert b"Traceback" not in err
