@@ -49,7 +49,10 @@ QUORUM_BUCKETS = (
 )
 CALL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)  # a call of either is ended after ten seconds
 FAILED, UNKNOWN, NOTHING = "failed", "unknown", "nothing happened"  # beside an Outcome
-KINDS = ("card", "thread", "retell", "direct", "channel", "execute", "export", "file")
+KINDS = (
+    *("card", "thread", "retell", "direct", "channel", "digest"),
+    *("execute", "export", "file"),
+)
 
 
 class Metrics:
