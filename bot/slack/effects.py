@@ -374,15 +374,18 @@ class SlackMessenger:
     async def _search(
         self, wanted: Callable[[Message], bool], channel: str, since: int, thread: str | None = None
     ) -> Message | None:
-        method: Method = self._client.conversations_history
-        more: dict[str, Any] = {
-            "channel": channel,
-            "oldest": f"{(since - CLOCKS_DIFFER) / 1000:.3f}",
-            "include_all_metadata": True,
-            "limit": 200,
-        }
+        more: dict[str, Any] = {"channel": channel, "include_all_metadata": True, "limit": 200}
+        method: Method
         if thread is not None:
             method, more = self._client.conversations_replies, more | {"ts": thread}
+        else:
+            # our clock may have been set while no process ran, and then be far ahead of Slack's
+            newest = await self._engine.store.run(outbox.newest_post, alone=False)
+            since = min(since, newest or since) - CLOCKS_DIFFER
+            method, more = (
+                self._client.conversations_history,
+                more | {"oldest": f"{since / 1000:.3f}"},
+            )
         cursor = ""
         while True:
             said = await self._call(method, channel, cursor=cursor, **more)

@@ -263,6 +263,13 @@ def post(tx: Tx, key: str) -> tuple[str, str] | None:
     return None
 
 
+def newest_post(tx: Tx) -> int:
+    """When (ms by Slack's clock) the newest message that is known was sent; 0 if there is none."""
+    for (ts,) in tx.each("SELECT max(ts) FROM posts WHERE ts IS NOT NULL"):
+        return 0 if ts is None else int(float(ts) * 1000)
+    return 0
+
+
 def keep_post(tx: Tx, key: str, post: tuple[str, str], seq: int) -> None:
     """`post` (channel, ts) is what was sent for `key` after the entry `seq`."""
     tx.send(

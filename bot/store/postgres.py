@@ -230,6 +230,8 @@ class PostgresStore(Writer):
             )
         held = self.time.hear(clock, held_back, max(beat, newest))
         if held != held_back:
+            if not self._durable:  # a crash of the server must not forget it
+                connection.execute("SET LOCAL synchronous_commit = on")
             connection.execute(
                 "UPDATE shared_time SET held_back = %(held)s WHERE held_back = %(before)s",
                 {"held": held, "before": held_back},

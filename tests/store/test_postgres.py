@@ -265,3 +265,14 @@ class Silence:
         self._listening.close()
         for one in self._open:
             one.close()
+
+
+def test_by_how_much_the_time_is_held_back_is_durable_at_once(store: PostgresStore) -> None:
+    asked = "SELECT current_setting('synchronous_commit') AS s"
+    store.run_now(ask)
+    store.run_now(lambda tx: tx.execute("UPDATE shared_time SET beat = 0"))
+    assert store.time._at is not None
+    store.time._at -= 3 * 3_600_000  # as if the database's clock had been set forward since
+    for durable in ("on", "off"):  # a crash of the server must not forget it
+        (row,) = asyncio.run(store.run(lambda tx: tx.query(asked), durable=False, alone=False))
+        assert row["s"] == durable

@@ -7,8 +7,9 @@ import pytest
 
 from bot.core.request import Phase
 from bot.sandbox.clock import SandboxClock
-from bot.sandbox.slack import Error, RateLimited, ServerError, TimedOut
-from bot.sandbox.world import REVIEW, world
+from bot.sandbox.slack import Error, FakeSlack, RateLimited, ServerError, TimedOut
+from bot.sandbox.world import REVIEW, people, world
+from bot.store import outbox
 from stories.telling import (
     AGENT,
     HOUR,
@@ -16,6 +17,7 @@ from stories.telling import (
     MINUTE,
     OMAR,
     SECOND,
+    START,
     TESSA,
     Outside,
     Story,
@@ -278,3 +280,26 @@ async def test_a_quorum_that_was_lost_before_it_was_told_is_told_so(s: Story) ->
     assert s.dms(OMAR)[-1].text == (
         "Since its quorum: R-1, Deactivate @president, is open, still needs legal."
     )
+
+
+async def test_a_lost_card_is_found_though_our_clock_is_hours_ahead_of_slacks(
+    clock: SandboxClock, tmp_path: Path
+) -> None:
+    """As after a machine's clock was set while no process ran."""
+    behind = SandboxClock(lambda: START - 14 * HOUR)
+    slack = FakeSlack(behind)
+    people(slack.workspace)
+    await slack.start()
+    async with world(clock, tmp_path / "db", slack=slack) as w:
+        s = Story(w)
+        await s.file()
+        behind.skip(MINUTE)
+        await s.look_up("@ada")
+        slack.fail("chat.postMessage", TimedOut(acted=True))
+        await s.hand(AGENT).submit({"reason.value": "spam", "what.value": "Spam."})
+        for _ in range(5):
+            behind.skip(SECOND)
+            await s.skip(SECOND)
+        assert len(s.cards("R-2")) == 1
+        assert await w.store.run(lambda tx: outbox.post(tx, "R-2/card")) is not None
+    await slack.stop()
