@@ -25,7 +25,7 @@ from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from bot.store.migrations import STEPS
-from bot.store.shared_time import SharedTime
+from bot.store.shared_time import SharedTime, up
 from bot.store.tx import Row, StoreError, Tx, Values
 from bot.store.writer import Outcome, Script, Writer, attempt
 
@@ -219,6 +219,7 @@ class PostgresStore(Writer):
 
     def _begin(self, connection: Connection[Any]) -> None:
         """Begin, and hear what time it is, in one round trip."""
+        asked = up()
         said = connection.execute(_BEGIN[self._alone, self._durable], prepare=False)
         while said.nextset():
             pass
@@ -228,7 +229,7 @@ class PostgresStore(Writer):
                 f"{self.name} was migrated by a newer version: this one does nothing more in it. Stop"
                 " it, and run that version."
             )
-        held = self.time.hear(clock, held_back, max(beat, newest))
+        held = self.time.hear(clock, held_back, max(beat, newest), up() - asked)
         if held != held_back:
             if not self._durable:  # a crash of the server must not forget it
                 connection.execute("SET LOCAL synchronous_commit = on")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 JUMP = 2_000  # ms by which the clocks have to differ at once; slower changes are followed
+SLOW = 500  # ms
 
 
 def up() -> int:
@@ -30,13 +31,17 @@ class SharedTime:
         assert self._at is not None, "nothing was heard yet"
         return self._at + self._up() - self._then
 
-    def hear(self, clock: int, held_back: int, known: int) -> int:
+    def hear(self, clock: int, held_back: int, known: int, took: int = 0) -> int:
         """The database's clock says `clock`, and is held back by `held_back` (which may be negative)
         so far; `known` is an instant that was reached already. By how much it has to be held back.
 
+        What took longer than SLOW to be heard (`took`, ms), as by a process that was frozen meanwhile, is no
+        measure: then it goes by what it heard before.
         Where others have lived through the time that seems to be missing, it is this process that
         stood still, as in a machine that was paused.
         """
+        if took > SLOW and self._at is not None:
+            return held_back
         said = clock - held_back
         here = said if self._at is None else self.now()
         if (said - here > JUMP and known <= here + JUMP) or here - said > JUMP:

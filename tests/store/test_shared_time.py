@@ -107,3 +107,16 @@ def test_a_clock_set_back_while_nobody_looked_never_goes_behind_the_ledger(db: D
     assert later.time.now() == T + HOUR
     pass_(db, 1_000, later)
     assert later.time.now() == T + HOUR + 1_000
+
+
+def test_what_was_heard_late_is_no_measure(db: Database) -> None:
+    """As when a process is frozen between the database's answer and its reading of it."""
+    a = Replica()
+    db.hear(a)
+    said = db.clock + 1_000
+    pass_(db, 2_800, a)
+    assert a.time.hear(said, 0, 0, took=1_800) == 0
+    assert a.time.now() == T + 2_800
+    db.clock += 5 * HOUR
+    db.hear(a)
+    assert a.time.now() == T + 2_800
