@@ -297,9 +297,13 @@ async def rage(w: World, until: float) -> None:
             w.journal.note(f"{do.__name__}: over")
 
     often = OFTEN[w.base.name]
+    wanted = sabotage.SEEDED[w.plan.sabotage].harm if w.plan.sabotage else None
+    favourite = next((do for do in HARMS if do.__name__ == wanted), None)
     while (left := until - time.monotonic()) > 0:
         await asyncio.sleep(min(left, w.rng.expovariate(often * sum(HARMS.values()))))
         (do,) = w.rng.choices([*HARMS], [*HARMS.values()])
+        if favourite is not None and w.rng.random() < 0.5:
+            do = favourite
         task = asyncio.create_task(one(do))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
@@ -536,7 +540,7 @@ def catch(name: str, tries: int = 4) -> tuple[bool, str]:
     """Look for a seeded fault, until it is caught. Whether it was, and by what."""
     for seed in range(1, tries + 1):
         fault = sabotage.SEEDED[name]
-        plan = Plan("sqlite", seed, 200, 15.0, fault.idempotent, name, fault.calm)
+        plan = Plan(fault.store, seed, 200, 15.0, fault.idempotent, name, fault.calm)
         result, _ = perform(plan)
         if result.violations:
             return True, f"seed {seed}, {len(result.violations)} times: {result.violations[0]}"

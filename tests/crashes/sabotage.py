@@ -17,10 +17,9 @@ from bot.core.rules import Act
 from bot.core.sealed import seal
 from bot.engine import Done, Engine
 from bot.slack.effects import SlackMessenger
-from bot.store import ledger, outbox
+from bot.store import ledger, outbox, writer
 from bot.store.facts import complete
 from bot.store.sqlite import SqliteStore
-from bot.store.writer import Writer
 from bot.worker import Worker
 
 SALT = "0" * 64
@@ -31,23 +30,31 @@ WINDOW = 0.03  # s in which a kill can strike what should be one step
 class Seeded:
     """`commit` switches it on. While it is looked for a call outside fails with the likelihood `calm`, and
     an order to the platform with that of `writes`; every other request is told as the `story` in
-    which it would do harm."""
+    which it would do harm, and as much of the `harm` is done as of all others."""
 
     commit: Callable[[], None]
     story: str | None
     calm: float
     writes: float
     idempotent: bool
+    harm: str | None
+    store: str
 
 
 SEEDED: dict[str, Seeded] = {}
 
 
 def seeded(
-    story: str | None = None, calm: float = 0.01, writes: float = 0.15, idempotent: bool = True
+    story: str | None = None,
+    calm: float = 0.01,
+    writes: float = 0.15,
+    idempotent: bool = True,
+    harm: str | None = None,
+    store: str = "sqlite",
 ) -> Callable[[Callable[[], None]], None]:
     def register(commit: Callable[[], None]) -> None:
-        SEEDED[commit.__name__.replace("_", "-")] = Seeded(commit, story, calm, writes, idempotent)
+        name = commit.__name__.replace("_", "-")
+        SEEDED[name] = Seeded(commit, story, calm, writes, idempotent, harm, store)
 
     return register
 
@@ -109,25 +116,23 @@ def phase_trusted_from_a_column() -> None:
     Engine._transact = start  # type: ignore[method-assign]
 
 
-@seeded()
+@seeded(harm="freezes", store="postgres")
 def no_fence_on_finish() -> None:
     """Who was frozen for longer than the lease goes on as if nothing had been."""
     import bot.worker
 
     bot.worker.WORK_WITHIN = 1_000.0
 
-    def finish(tx: Any, task: Any, post: Any = None) -> bool:
-        tx.execute("DELETE FROM outbox WHERE id = :id", id=task.id)
-        if post is not None:
-            outbox.keep_post(tx, task.key, post, task.seq)
-        return True
+    def without_fence(real: Callable[..., Any]) -> Callable[..., bool]:
+        def do(tx: Any, task: Any, *args: Any, **more: Any) -> bool:
+            for row in tx.query("SELECT fence FROM outbox WHERE id = :id", id=task.id):
+                real(tx, replace(task, fence=row["fence"]), *args, **more)
+            return True
 
-    def trying(tx: Any, task: Any, now: int) -> bool:
-        tx.execute("UPDATE outbox SET tried = 1 WHERE id = :id", id=task.id)
-        return True
+        return do
 
-    outbox.finish = finish
-    outbox.trying = trying
+    outbox.finish = without_fence(outbox.finish)
+    outbox.trying = without_fence(outbox.trying)
 
 
 @seeded("it_runs", writes=0.7, idempotent=False)
@@ -166,19 +171,20 @@ def outbox_row_lost() -> None:
 
 @seeded()
 def acknowledged_before_the_commit() -> None:
-    def work_off(self: Writer) -> None:
-        while self._waiting:
-            job = self._waiting.popleft()
-            if not job.ended.set_running_or_notify_cancel():
-                continue
+    def end(job: Any, outcome: Any) -> None:
+        if isinstance(job.ended, asyncio.Future):
+            job.ended.get_loop().call_soon_threadsafe(writer._end, job, outcome)
+        else:
+            writer._end(job, outcome)
+
+    def carry_out(self: writer.Writer, jobs: Any) -> None:
+        for job in jobs:
 
             def early(tx: Any, job: Any = job) -> None:
                 newest = "SELECT max(seq) AS seq FROM entries"
                 before = tx.query(newest)
-                result = job.script(tx)
-                written = tx.query(newest) != before
-                job.ended.set_result(result)
-                if written:
+                end(job, (job.script(tx), None))
+                if tx.query(newest) != before:
                     time.sleep(WINDOW)
 
             try:
@@ -186,10 +192,10 @@ def acknowledged_before_the_commit() -> None:
                 ((_, error),) = self._transact([early])
             except BaseException as e:  # noqa: BLE001 - as the real one
                 error = e
-            if error is not None and not job.ended.done():
-                job.ended.set_exception(error)
+            if error is not None:
+                end(job, (None, error))
 
-    Writer._work_off = work_off  # type: ignore[method-assign]
+    writer.Writer._carry_out = carry_out  # type: ignore[method-assign]
 
 
 @seeded("somebody_is_late")
