@@ -118,6 +118,11 @@ class Replica:
             if not self._over:
                 await asyncio.sleep(rng.uniform(0, 0.3))
 
+    @property
+    def life(self) -> int | None:
+        """Which process it is; None: none that runs."""
+        return None if self._process is None or self._frozen else self._process.pid
+
     def kill(self) -> bool:
         if self._process is None:
             return False
@@ -220,9 +225,11 @@ async def clock_jumps(w: World) -> bool:
         if w.spared is not None or w.database_is_down:
             return False
         w.spared = w.rng.choice(w.replicas)
+        life = w.spared.life
+        way = w.base.ways[w.replicas.index(w.spared)]
         await asyncio.sleep(SEES_WITHIN)
         try:
-            if w.spared.url is None or w.database_is_down:
+            if life is None or w.spared.life != life or way.is_closed or w.database_is_down:
                 return False
             w.base.set_clock(ms)
             await asyncio.sleep(SEES_WITHIN)
@@ -480,7 +487,7 @@ def perform(plan: Plan, keep: Path | None = None) -> tuple[Result, Found]:
     folder = keep or Path(tempfile.mkdtemp(prefix=f"nemesis-{plan.store}-{plan.seed}-"))
     folder.mkdir(parents=True, exist_ok=True)
     result, found = asyncio.run(run(plan, folder))
-    if keep is None:
+    if keep is None and not result.violations:
         shutil.rmtree(folder, ignore_errors=True)
     return result, found
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -78,6 +79,8 @@ class Disk:
         subprocess.run(command, check=True)
 
     def unmount(self) -> None:
+        """What is on it is kept beside it."""
+        shutil.copytree(self.folder, self.folder.with_name("kept"), dirs_exist_ok=True)
         subprocess.run(["umount", "-l", str(self.folder)], check=True)
 
     def fill(self) -> None:
