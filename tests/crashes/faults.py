@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ from bot.sandbox.platform import OWN_HANDLE, Effect, SandboxPlatform
 from bot.sandbox.platform_seeds import Account
 from bot.sandbox.slack import FakeSlack
 from bot.sandbox.slack.api import Fault, RateLimited, ServerError, TimedOut
-from bot.sandbox.slack.records import Message
+from bot.sandbox.slack.records import Json, Message
 
 HANDLE = re.compile(r"@(s\d+)\b")  # of the accounts here, as it stands on a card
 
@@ -84,6 +85,7 @@ class FaultySlack(FakeSlack):
 
     def _noted(self, channel: str, text: str, *args: Any, **more: Any) -> Message:
         message = self._post(channel, text, *args, **more)
+        message.payload = partial(_without_blocks, message, message.payload)  # type: ignore[method-assign]
         if message.metadata:
             marks = message.metadata["event_payload"]
             key = marks["key"]
@@ -132,6 +134,16 @@ class FaultySlack(FakeSlack):
         answer = await super()._disturbed(method, args, request, act, refuse)
         await asyncio.sleep(slow)
         return answer
+
+
+def _without_blocks(message: Message, payload: Callable[..., Json], **more: Any) -> Json:
+    """As it is listed: nobody reads the blocks there, and copying those of hundreds of cards takes
+    longer than a lease lasts here."""
+    blocks, message.blocks = message.blocks, []
+    try:
+        return payload(**more)
+    finally:
+        message.blocks = blocks
 
 
 class FaultyPlatform(SandboxPlatform):
