@@ -37,7 +37,7 @@ gates: $(DEV)
 mutants: $(DEV)
 	@$(BIN)/python -m tests.mutants
 
-# about 40 minutes, and root for a small disk: real processes that are killed, frozen and cut off
+# about 50 minutes, and root for a small disk: real processes that are killed, frozen and cut off
 nemesis: $(DEV)
 	@$(BIN)/python -m tests.crashes.nemesis --long
 

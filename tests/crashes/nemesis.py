@@ -506,7 +506,7 @@ COUNTED = {
     "platform": "faults of the platform",
     "violations": "violations",
 }
-SEEDS = 20  # of the long run
+SEEDS = 26  # of the long run
 
 
 def counted(results: Sequence[Result]) -> Counter[str]:
