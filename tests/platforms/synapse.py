@@ -69,7 +69,7 @@ class Server:
         path = "/_matrix/client/v3/createRoom"
         assert (await self.call("POST", path, self.sessions[user_id], body))[0] == 200
         search = "/_matrix/client/v3/user_directory/search"
-        for _ in range(100):
+        for _ in range(600):
             _, found = await self.call(
                 "POST", search, self.sessions[user_id], {"search_term": user_id}
             )
