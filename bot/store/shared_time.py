@@ -35,12 +35,14 @@ class SharedTime:
         """The database's clock says `clock`, and is held back by `held_back` (which may be negative)
         so far; `known` is an instant that was reached already. By how much it has to be held back.
 
-        What took longer than SLOW to be heard (`took`, ms), as by a process that was frozen meanwhile, is no
-        measure: then it goes by what it heard before.
+        What took longer than SLOW to be heard (`took`, ms), as by a process that was frozen meanwhile,
+        is no measure: then it goes by what it heard before.
         Where others have lived through the time that seems to be missing, it is this process that
         stood still, as in a machine that was paused.
         """
         if took > SLOW and self._at is not None:
+            if known > self.now():  # the ledger's time never goes back
+                self._at, self._then = known, self._up()
             return held_back
         said = clock - held_back
         here = said if self._at is None else self.now()
